@@ -1,0 +1,107 @@
+"""The Flask app: the addresses, and what holds for every reply.
+
+Every reply names the bundle (``Cascade-Bundle``) and the request (``X-Request-Id``), may load
+nothing from elsewhere (a strict content security policy), and leaves one log line. Every error
+is a `serve.problems.Problem`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from serve.api import EXTENSION, api, engine, settings
+from serve.engine import Engine
+from serve.logs import describe, log
+from serve.problems import INTERNAL, MEDIA_TYPE, Problem, kind_of
+from serve.settings import Settings
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(settings: Settings, engine: Engine) -> Flask:
+    """The WSGI app around an engine, which may still be loading."""
+    app = Flask(__name__)
+    app.url_map.merge_slashes = False  # an odd address is a 404, not a redirect
+    app.extensions[EXTENSION] = {"engine": engine, "settings": settings}
+    app.register_blueprint(api)
+    app.add_url_rule("/", view_func=page)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.register_error_handler(Problem, _answer)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_unforeseen)
+    return app
+
+
+def page() -> str:
+    """A form to try a ticket on."""
+    return render_template(
+        "index.html",
+        bundle=engine().bundle_id,
+        deadline=round(settings().deadline_ms),
+        root=request.host_url,
+    )
+
+
+def request_id(given: str | None) -> str:
+    """The id that the request brought, if it can go into a log line as it is, else a new one."""
+    return given if given and _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    g.request_id = request_id(request.headers.get("X-Request-Id"))
+
+
+def _finish(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["Cascade-Bundle"] = engine().bundle_id
+    fields = {
+        "method": request.method,
+        # The rule and not the path: a path is the client's, and may hold anything.
+        "path": request.url_rule.rule if request.url_rule else None,
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.began) * 1000, 2),
+        "request_id": g.request_id,
+        "bundle": engine().bundle_id,
+    }
+    log.info("request", extra={"fields": fields})
+    return response
+
+
+def _answer(problem: Problem) -> Response:
+    body = problem.to_json(g.request_id)
+    return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
+
+
+def _answer_http(error: HTTPException) -> Response:
+    """Flask's and Werkzeug's own errors (no such address, no such method) in our shape."""
+    status = error.code or INTERNAL.status
+    # Their descriptions are fixed texts, yet some quote a header: ours say what is needed.
+    kind = kind_of(status)
+    headers = {}
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return _answer(Problem(kind, kind.title + ".", headers=headers))
+
+
+def _answer_unforeseen(error: Exception) -> Response:
+    fields = {"request_id": g.request_id, **describe(error)}
+    log.error("unforeseen error", extra={"fields": fields})
+    return _answer(Problem(INTERNAL, "It was logged under this request's id."))

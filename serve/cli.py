@@ -1,0 +1,54 @@
+"""The verb ``cascade serve``. Imports the service only when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from cascade.errors import CascadeError
+
+EXAMPLES = """\b
+Examples:
+  cascade serve
+  cascade serve --bundle bundles/starter --port 9000 --workers 2
+  CASCADE_MAX_BODY=65536 cascade serve --host 0.0.0.0
+"""
+
+WELCOME = """\
+Serving {bundle}
+
+  open  {url}
+  try   curl -s {url}v1/route -H 'Content-Type: application/json' -d '{{"text": "VPN is down"}}'
+
+Stop with Ctrl-C.
+"""
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.command(epilog=EXAMPLES, context_settings=SETTINGS)
+@click.option("--bundle", metavar="FOLDER", help="The bundle to serve.  [bundles/starter]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [127.0.0.1]")
+@click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one.  [8080]")
+@click.option("--workers", metavar="N", help="Processes.  [one a core]")
+@click.option("--threads", metavar="N", help="Requests that a worker routes at once.  [4]")
+def serve(**flags: str | None) -> None:
+    """Serve a bundle over REST, with a page to try it on.
+
+    Each flag sets an environment variable: --port sets CASCADE_PORT, and so on. Stop with
+    Ctrl-C; SIGHUP loads the bundle anew without dropping a request.
+    """
+    from serve.server import server_for
+    from serve.settings import read_settings, variable
+
+    for name, value in flags.items():
+        if value is not None:
+            os.environ[variable(name)] = value
+    try:
+        server = server_for(read_settings(os.environ))
+    except CascadeError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    click.echo(WELCOME.format(bundle=server.settings.bundle, url=server.url))
+    server.run()

@@ -1,0 +1,228 @@
+"""What goes in and out over HTTP, as pydantic models; the OpenAPI document is made from them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from cascade.ticket import MAX_CHARACTERS, Ticket
+from serve.problems import INVALID_FIELD, Problem
+
+MAX_TICKETS = 256
+MAX_DEADLINE_MS = 60_000
+ROOT = "$"
+"""Names the body itself where no field of it can be named."""
+
+_MOST_ERRORS = 20
+_LONGEST_NAME = 80
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _mend(text: Any) -> Any:
+    # Clients that cut text in the middle of an emoji send half of a pair. The ticket can be
+    # routed all the same; the tokeniser cannot take it as it is.
+    return _SURROGATES.sub("\ufffd", text) if isinstance(text, str) else text
+
+
+Text = Annotated[str, BeforeValidator(_mend), Field(max_length=MAX_CHARACTERS)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Deadline = Annotated[float, Field(gt=0, le=MAX_DEADLINE_MS)]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class TicketIn(BaseModel):
+    """A ticket: `subject` and `body`, or both in one as `text`; at least one is not blank."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    subject: Annotated[Text | None, Field(description="subject line")] = None
+    body: Annotated[Text | None, Field(description="what the customer wrote")] = None
+    text: Annotated[Text | None, Field(description="in place of subject and body")] = None
+    id: Annotated[Id | None, Field(description="your own id; given back in the decision")] = None
+
+    @field_validator("text")
+    @classmethod
+    def _stands_alone(cls, text: str | None, info: Any) -> str | None:
+        if text is not None and (info.data.get("subject") or info.data.get("body")):
+            raise PydanticCustomError("alone", "give either text, or subject and body")
+        return text
+
+    @model_validator(mode="after")
+    def _says_something(self) -> TicketIn:
+        text = self.ticket().text
+        if not text:
+            raise PydanticCustomError("blank", "one of subject, body and text must not be blank")
+        if len(text) > MAX_CHARACTERS:
+            raise PydanticCustomError(
+                "too_long", f"subject and body together may hold {MAX_CHARACTERS} characters"
+            )
+        return self
+
+    def ticket(self) -> Ticket:
+        """The ticket as the cascade takes it."""
+        return Ticket.of((self.subject, self.body, self.text), id=self.id)
+
+
+class RouteIn(TicketIn):
+    """One ticket to route."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "4711",
+                    "subject": "VPN drops every hour",
+                    "body": "Since Monday the tunnel closes and I have to log in again.",
+                    "deadline_ms": 150,
+                }
+            ]
+        }
+    )
+
+    deadline_ms: Annotated[
+        Deadline | None,
+        Field(description="the answer comes by then, from the deepest stage that could finish"),
+    ] = None
+
+
+class BatchIn(BaseModel):
+    """Several tickets to route. Without `deadline_ms` each goes through all the stages it needs."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"tickets": [{"id": "1", "text": "Invoice 77 was charged twice"}]}]
+        },
+    )
+
+    tickets: Annotated[list[TicketIn], Field(min_length=1, max_length=MAX_TICKETS)]
+    deadline_ms: Annotated[Deadline | None, Field(description="for the whole batch")] = None
+
+
+class ChoiceOut(BaseModel):
+    """A queue and the calibrated probability that it is the right one."""
+
+    queue: str
+    confidence: Confidence
+
+
+class LabelOut(BaseModel):
+    """The value of a further label, such as urgency, and its calibrated probability."""
+
+    value: str
+    confidence: Confidence
+
+
+class StageOut(BaseModel):
+    """What one stage had to say, and the milliseconds it took."""
+
+    name: str
+    confidence: Confidence
+    ms: float
+
+
+class DecisionOut(BaseModel):
+    """What the cascade says of a ticket."""
+
+    id: Annotated[str | None, Field(description="the ticket's own id")]
+    queue: Annotated[str, Field(description="best queue known; for review a suggestion")]
+    confidence: Confidence
+    stage: Annotated[str, Field(description="settled the ticket; `human` where none was sure")]
+    action: Annotated[
+        Literal["route", "review"], Field(description="act on it, or let a person look first")
+    ]
+    alternatives: Annotated[list[ChoiceOut], Field(description="next best queues, best first")]
+    labels: dict[str, LabelOut]
+    stages: Annotated[list[StageOut], Field(description="the stages that ran, in order")]
+    bundle: Annotated[str, Field(description="id of the bundle that answered")]
+    reason: Annotated[str, Field(description="why it goes to review; empty for route")]
+
+
+class BatchOut(BaseModel):
+    """The decisions of a batch, in the order of its tickets."""
+
+    bundle: str
+    decisions: list[DecisionOut]
+
+
+class HealthOut(BaseModel):
+    """The process is alive."""
+
+    status: Literal["alive"]
+    bundle: Annotated[str, Field(description="`none` until a bundle is loaded")]
+
+
+class ReadyOut(BaseModel):
+    """The bundle is loaded and warm."""
+
+    status: Literal["ready"]
+    bundle: str
+    queues: list[str]
+    stages: list[str]
+
+
+class FieldError(BaseModel):
+    """A field at fault, such as `tickets[3].subject`; `$` is the body itself."""
+
+    field: str
+    message: str
+
+
+class ProblemOut(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Annotated[str, Field(description="stable URI reference of the kind of problem")]
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: Annotated[list[FieldError], Field(min_length=1)] = Field(default_factory=list)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], value: Any) -> Model:
+    """Check a JSON value against a model.
+
+    Raises:
+        Problem: 422 that names each field at fault (the first 20), without its value.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        # Pydantic's errors quote the input; only the place and the rule are taken over.
+        faults = error.errors(include_input=False, include_context=False, include_url=False)
+    errors = [
+        {"field": _field(fault["loc"]), "message": _message(fault["type"], fault["msg"])}
+        for fault in faults[:_MOST_ERRORS]
+    ]
+    many = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
+    raise Problem(INVALID_FIELD, f"{many} not valid.", errors=errors)
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in place:
+        path += f"[{step}]" if isinstance(step, int) else f".{step[:_LONGEST_NAME]}"
+    return path.removeprefix(".") or ROOT
+
+
+def _message(rule: str, message: str) -> str:
+    if rule == "extra_forbidden":
+        return "unknown field"
+    return message.replace("Input should", "should").replace("a valid dictionary", "an object")

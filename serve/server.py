@@ -1,0 +1,231 @@
+"""gunicorn around the app: sockets, workers, what happens when one cannot start.
+
+The master checks the bundle's files and binds the port, so that both kinds of mistake are one
+clear line and exit code 2 before anything forks. Each worker loads its own cascade after the
+fork, as ONNX Runtime's sessions do not survive one, while it already answers ``/healthz``.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, NoReturn
+
+from gunicorn import util
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from gunicorn.http import errors
+from gunicorn.workers.gthread import ThreadWorker
+
+from cascade.errors import CascadeError, InputError
+from serve import logs
+from serve.app import create_app
+from serve.engine import Engine, Router
+from serve.problems import MEDIA_TYPE, Problem, kind_of
+from serve.settings import Settings
+
+SPARE_THREADS = 2
+"""Threads of a worker that never route, so that ``/healthz`` finds one."""
+
+BACKLOG = 2048
+"""Connections that the kernel holds until a worker takes them (gunicorn's own default)."""
+
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+_STATUS_OF = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class Server(BaseApplication):
+    """The service as a gunicorn application.
+
+    Args:
+        settings: what the operator set.
+        check: looks the bundle over without loading it; raises `CascadeError`.
+        load: loads the bundle; called once in each worker.
+    """
+
+    def __init__(
+        self, settings: Settings, check: Callable[[], None], load: Callable[[], Router]
+    ) -> None:
+        # Before numpy is first imported, in the master too: a fork inherits its thread pools.
+        os.environ.update(_ONE_THREAD)
+        self.settings = settings
+        self.check = check
+        self.engine = Engine(load, settings.threads, settings.waiting)
+        check()
+        self._bind, self.url = self._listen()
+        super().__init__()
+
+    def _listen(self) -> tuple[str, str]:
+        """gunicorn's ``bind``, and the address for a browser on this machine."""
+        host, port = self.settings.host, self.settings.port
+        if "GUNICORN_FD" in os.environ:  # SIGUSR2: the master before this one hands over its socket
+            bind = _authority(host, port)
+        else:
+            bound = listen(host, port)
+            port = bound.getsockname()[1]
+            bind = f"fd://{bound.detach()}"  # gunicorn's from here on
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return bind, f"http://{_authority(host, port)}/"
+
+    def load_config(self) -> None:
+        """gunicorn's settings, from ours."""
+        chosen = {
+            "bind": self._bind,
+            "workers": self.settings.workers,
+            "worker_class": Worker,
+            "threads": self.settings.threads + self.settings.waiting + SPARE_THREADS,
+            "preload_app": False,
+            "logger_class": JsonLogger,
+            "control_socket_disable": True,
+            "graceful_timeout": 30,
+            "proc_name": "cascade",
+        }
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The WSGI app of one worker; the bundle loads beside it."""
+        logs.configure()
+        threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
+        return create_app(self.settings, self.engine)
+
+    def _load_bundle(self) -> None:
+        try:
+            self.engine.load()
+        except CascadeError as error:
+            self._give_up(str(error))
+        except Exception as error:
+            logs.log.error("unforeseen error", extra={"fields": logs.describe(error)})
+            self._give_up(f"{type(error).__name__} while the bundle was loaded")
+
+    def _give_up(self, why: str) -> NoReturn:
+        logs.log.critical("the bundle cannot be loaded: %s", why)
+        os._exit(Arbiter.APP_LOAD_ERROR)  # tells the master not to try again
+
+    def run(self) -> None:
+        """Serve until a signal ends it.
+
+        Raises:
+            SystemExit: 0 after a signal, 2 where the workers could not start.
+        """
+        master = os.getpid()
+        try:
+            CarefulArbiter(self).run()
+        except SystemExit as end:
+            gave_up = end.code in (Arbiter.APP_LOAD_ERROR, Arbiter.WORKER_BOOT_ERROR)
+            if gave_up and os.getpid() == master:  # a worker's own code is for the master
+                print("Error: a worker could not start; see the log above", file=sys.stderr)
+                raise SystemExit(2) from None
+            raise
+
+
+class CarefulArbiter(Arbiter):
+    """gunicorn's master, which here reloads (SIGHUP) only a bundle that is sound."""
+
+    app: Server
+
+    def handle_hup(self) -> None:
+        """Swap the workers for ones with the bundle as it is now on disk."""
+        try:
+            self.app.check()
+        except CascadeError as error:
+            logs.log.error("not reloaded: %s", error)
+        else:
+            super().handle_hup()
+
+
+class Worker(ThreadWorker):
+    """gunicorn's threaded worker, with our answer to requests that are not HTTP.
+
+    Its own answer and log line quote the request, and after a body longer than its
+    Content-Length the "request line" is a piece of a ticket.
+    """
+
+    app: Server
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer with a problem and log the error's type."""
+        status = 400 if isinstance(exc, errors.ParseException) else 500
+        status = int(_STATUS_OF.get(type(exc), status))
+        kind = kind_of(status)
+        request_id = uuid.uuid4().hex
+        fields = {"status": status, "request_id": request_id, **logs.describe(exc)}
+        logs.log.warning("not a request", extra={"fields": fields})
+        body = Problem(kind, kind.title + ".").to_json(request_id)
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+            f"Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+            f"X-Request-Id: {request_id}\r\nCascade-Bundle: {self.app.engine.bundle_id}\r\n\r\n"
+        )
+        try:
+            util.write_nonblock(client, (head + body).encode("ascii"))
+        except OSError:
+            logs.log.info("the client had gone", extra={"fields": {"request_id": request_id}})
+
+
+class JsonLogger(Logger):
+    """gunicorn's own log lines in the form of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set up the handlers as gunicorn does, with our formatter."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.JsonFormatter())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that gunicorn can take over.
+
+    Raises:
+        InputError: the address is taken or not this machine's.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return bound
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def server_for(settings: Settings) -> Server:
+    """The server of the bundle that the settings name.
+
+    Raises:
+        CascadeError: the bundle is not sound, or the port is taken.
+    """
+
+    def check() -> None:
+        # No ONNX session may be made in the master: `verify` looks at the files alone.
+        from cascade.bundle import verify
+
+        verify(settings.bundle)
+
+    def load() -> Router:
+        from cascade.router import Cascade
+
+        return Cascade.load(settings.bundle, threads=1)
+
+    return Server(settings, check, load)

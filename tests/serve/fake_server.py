@@ -1,0 +1,83 @@
+"""A cascade that needs no bundle, and (run as a script) a real server around it.
+
+Usage: python fake_server.py [broken-check | broken-load | slow-load]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from cascade.decision import Choice, Decision, Label, StageTrace
+from cascade.errors import BundleError, CascadeError
+from cascade.ticket import Ticket
+
+SECRET = "my password is hunter2"
+
+
+class FakeCascade:
+    """Answers every ticket alike, but for texts that ask for trouble."""
+
+    bundle_id = "fake-1"
+    queues = ("Billing", "Network")
+    stage_names = ("linear", "encoder")
+
+    def __init__(self) -> None:
+        self.deadlines: list[float | None] = []
+
+    def warm_up(self) -> None:
+        """Nothing to warm."""
+
+    def route(
+        self, tickets: Sequence[Ticket], *, deadline_ms: float | None = None
+    ) -> list[Decision]:
+        self.deadlines.append(deadline_ms)
+        return [self._decide(ticket) for ticket in tickets]
+
+    def _decide(self, ticket: Ticket) -> Decision:
+        ticket.text.encode("utf-8")  # as a tokeniser would: half a surrogate pair is an error
+        if "explode" in ticket.text:
+            raise RuntimeError(ticket.text)
+        if "sleep" in ticket.text:
+            time.sleep(1.0)
+        return Decision(
+            id=ticket.id,
+            queue="Network",
+            confidence=0.9,
+            stage="encoder",
+            action="route",
+            alternatives=(Choice("Billing", 0.1),),
+            labels={"urgency": Label("high", 0.7)},
+            stages=(StageTrace("linear", 0.6, 0.3), StageTrace("encoder", 0.9, 9.5)),
+            bundle=self.bundle_id,
+        )
+
+
+def main(mode: str) -> None:
+    """Serve the fake with the settings of the environment."""
+    from serve.server import Server
+    from serve.settings import read_settings
+
+    def check() -> None:
+        if mode == "broken-check":
+            raise BundleError("bundle.json: no such file")
+
+    def load() -> FakeCascade:
+        if mode == "broken-load":
+            raise BundleError("encoder/model.onnx: damaged")
+        if mode == "slow-load":
+            time.sleep(2.0)
+        return FakeCascade()
+
+    try:
+        server = Server(read_settings(os.environ), check, load)
+    except CascadeError as error:
+        sys.exit(f"Error: {error}")
+    print(server.url, flush=True)
+    server.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "")

@@ -1,0 +1,234 @@
+"""A real gunicorn over a real socket, around the fake cascade."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FAKE = Path(__file__).parent / "fake_server.py"
+JSON = {"Content-Type": "application/json"}
+SECRET = "hunter2"
+
+
+class Running:
+    """A server in a process of its own."""
+
+    def __init__(self, mode: str, log: Path, **variables: str) -> None:
+        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+        environ = os.environ | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "CASCADE_PORT": "0",
+            "CASCADE_WORKERS": "1",
+            **variables,
+        }
+        self.log_file = log
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(FAKE), mode],
+                env=environ, stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
+        assert self.process.stdout
+        self.address = urlsplit(self.process.stdout.readline().strip()).netloc
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        connection.request(method, path, body, JSON if body is not None else {})
+        reply = connection.getresponse()
+        answer = reply.status, reply.headers, reply.read()
+        connection.close()
+        return answer
+
+    def say(self, data: bytes) -> bytes:
+        """Send bytes as they are; everything that comes back until the server closes."""
+        host, port = self.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as line:
+            line.sendall(data)
+            received = b""
+            while chunk := line.recv(65536):
+                received += chunk
+        return received
+
+    def until_ready(self) -> None:
+        wait_for(lambda: self.ask("GET", "/readyz")[0] == 200)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(mode: str, log: Path, **variables: str) -> Iterator[Running]:
+    server = Running(mode, log, **variables)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+        assert server.process.stdout
+        server.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("serve") / "log"
+    with running("", log, CASCADE_MAX_BODY="1000") as started:
+        started.until_ready()
+        yield started
+
+
+def test_every_address_answers_and_names_the_bundle(server: Running) -> None:
+    ticket = b'{"subject": "VPN"}'
+    asked = [
+        ("GET", "/", None, 200),
+        ("GET", "/static/try.js", None, 200),
+        ("GET", "/healthz", None, 200),
+        ("GET", "/readyz", None, 200),
+        ("GET", "/openapi.json", None, 200),
+        ("POST", "/v1/route", ticket, 200),
+        ("POST", "/v1/route/batch", b'{"tickets": [' + ticket + b"]}", 200),
+        ("GET", "/v1/route", None, 405),
+        ("GET", "/nowhere", None, 404),
+        ("POST", "/v1/route", b"{", 400),
+    ]
+    for method, path, body, status in asked:
+        got, headers, _ = server.ask(method, path, body)
+        assert (path, got) == (path, status)
+        assert headers["Cascade-Bundle"] == "fake-1"
+        assert headers["X-Request-Id"]
+
+
+def chunked(*chunks: bytes) -> bytes:
+    head = b"POST /v1/route HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+
+
+def test_a_chunked_body_is_read_and_does_not_get_round_the_limit(server: Running) -> None:
+    assert server.say(chunked(b'{"text":', b'"a"}', b"")).startswith(b"HTTP/1.1 200")
+    for size in (1000, 1001, 5000):  # valid JSON up to the limit, then more of it
+        padded = b'{"text": "a"}'.ljust(size)
+        reply = server.say(chunked(*(padded[i : i + 200] for i in range(0, size, 200)), b""))
+        assert reply.startswith(b"HTTP/1.1 200" if size == 1000 else b"HTTP/1.1 413")
+
+
+def test_a_broken_chunk_is_malformed(server: Running) -> None:
+    reply = server.say(chunked(b'{"text":') + b"zz\r\n")
+    assert reply.startswith(b"HTTP/1.1 400")
+    assert b"/problems/malformed-request" in reply
+
+
+def test_a_false_content_length_tells_nothing_of_the_text(server: Running) -> None:
+    text = f'{{"text": "a", "b": "{SECRET} AND {SECRET}"}}'.encode()
+    head = b"POST /v1/route HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    short = head + b"Content-Length: 13\r\n\r\n" + text + b"\r\n\r\n"
+    reply = server.say(short)
+    assert reply.count(b"HTTP/1.1 400") == 2  # the cut body, and what is left of it
+    assert reply.count(b"application/problem+json") == 2
+    huge = head + b"Content-Length: 99999999999\r\n\r\n{"
+    assert server.say(huge).startswith(b"HTTP/1.1 413")
+    assert SECRET.encode() not in reply
+    assert SECRET not in server.log
+
+
+def test_every_log_line_is_json(server: Running) -> None:
+    server.ask("GET", "/healthz")
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    assert {"ts", "level", "event", "pid"} <= set.intersection(*(set(line) for line in lines))
+
+
+def test_health_answers_while_every_thread_routes(tmp_path: Path) -> None:
+    small = {"CASCADE_THREADS": "1", "CASCADE_WAITING": "1"}
+    with running("", tmp_path / "log", **small) as server:
+        server.until_ready()
+        body = b'{"text": "sleep", "deadline_ms": 5000}'
+        statuses: list[int] = []
+
+        def route() -> None:
+            statuses.append(server.ask("POST", "/v1/route", body)[0])
+
+        crowd = [threading.Thread(target=route) for _ in range(3)]
+        for thread in crowd:
+            thread.start()
+        time.sleep(0.4)
+        began = time.monotonic()
+        assert server.ask("GET", "/healthz")[0] == 200
+        assert time.monotonic() - began < 0.5
+        for thread in crowd:
+            thread.join()
+        assert sorted(statuses) == [200, 200, 503]
+
+
+def test_alive_but_not_ready_while_the_bundle_loads(tmp_path: Path) -> None:
+    with running("slow-load", tmp_path / "log") as server:
+        assert server.ask("GET", "/healthz")[0] == 200
+        status, headers, _ = server.ask("GET", "/readyz")
+        assert (status, headers["Retry-After"]) == (503, "1")
+        server.until_ready()
+
+
+def test_a_request_in_flight_is_answered_before_the_end(tmp_path: Path) -> None:
+    with running("", tmp_path / "log") as server:
+        server.until_ready()
+        statuses: list[int] = []
+        slow = threading.Thread(
+            target=lambda: statuses.append(server.ask("POST", "/v1/route", b'{"text": "sleep"}')[0])
+        )
+        slow.start()
+        time.sleep(0.3)
+        assert server.stop() == 0
+        slow.join()
+        assert statuses == [200]
+
+
+def test_a_hangup_renews_the_workers(tmp_path: Path) -> None:
+    with running("", tmp_path / "log") as server:
+        server.until_ready()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: server.log.count("Booting worker") == 2)
+        server.until_ready()
+
+
+def test_a_bundle_that_is_not_sound_stops_the_start(tmp_path: Path) -> None:
+    with running("broken-check", tmp_path / "log") as server:
+        assert server.process.wait(timeout=20) != 0
+        assert server.log == "Error: bundle.json: no such file\n"
+
+
+def test_a_bundle_that_no_worker_can_load_ends_the_server(tmp_path: Path) -> None:
+    with running("broken-load", tmp_path / "log") as server:
+        assert server.process.wait(timeout=20) == 2
+        assert server.log.count("encoder/model.onnx: damaged") == 1
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path, server: Running) -> None:
+    port = server.address.split(":")[1]
+    with running("", tmp_path / "log", CASCADE_PORT=port) as second:
+        assert second.process.wait(timeout=20) != 0
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in second.log
