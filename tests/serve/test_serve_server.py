@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,12 +23,14 @@ ROOT = Path(__file__).parents[2]
 FAKE = Path(__file__).parent / "fake_server.py"
 JSON = {"Content-Type": "application/json"}
 SECRET = "hunter2"
+URL = re.compile(r"http://\S+")
+VERB = ["-c", "from serve.cli import serve; serve()"]
 
 
 class Running:
     """A server in a process of its own."""
 
-    def __init__(self, mode: str, log: Path, **variables: str) -> None:
+    def __init__(self, command: list[str], log: Path, **variables: str) -> None:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         environ = os.environ | {
             "PYTHONPATH": os.pathsep.join(paths),
@@ -38,11 +41,15 @@ class Running:
         self.log_file = log
         with log.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, str(FAKE), mode],
-                env=environ, stdout=subprocess.PIPE, stderr=errors, text=True,
-            )  # fmt: skip
+                [sys.executable, *command],
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
         assert self.process.stdout
-        self.address = urlsplit(self.process.stdout.readline().strip()).netloc
+        lines = iter(self.process.stdout.readline, "")
+        self.address = next((urlsplit(url[0]).netloc for url in map(URL.findall, lines) if url), "")
 
     @property
     def log(self) -> str:
@@ -84,8 +91,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @contextmanager
-def running(mode: str, log: Path, **variables: str) -> Iterator[Running]:
-    server = Running(mode, log, **variables)
+def running(mode: str | list[str], log: Path, **variables: str) -> Iterator[Running]:
+    """The fake in one of its modes, or another command."""
+    command = [str(FAKE), mode] if isinstance(mode, str) else mode
+    server = Running(command, log, **variables)
     try:
         yield server
     finally:
@@ -232,3 +241,36 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path, server: Running) -> Non
     with running("", tmp_path / "log", CASCADE_PORT=port) as second:
         assert second.process.wait(timeout=20) != 0
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in second.log
+
+
+def test_the_verb_serves_a_real_bundle(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    try:
+        bundle = request.getfixturevalue("tiny_bundle")
+    except pytest.FixtureLookupError:
+        pytest.skip("no fixture makes a bundle yet")
+    flags = ["--bundle", str(bundle), "--port", "0", "--workers", "1"]
+    with running([*VERB, *flags], tmp_path / "log") as server:
+        server.until_ready()
+        ready = json.loads(server.ask("GET", "/readyz")[2])
+        ticket = b'{"id": "4711", "subject": "VPN", "body": "It drops.", "deadline_ms": 60000}'
+        decision = json.loads(server.ask("POST", "/v1/route", ticket)[2])
+        assert decision["id"] == "4711"
+        assert decision["queue"] in ready["queues"]
+        assert decision["bundle"] == ready["bundle"]
+        batch = b'{"tickets": [' + ticket.replace(b', "deadline_ms": 60000', b"") + b"]}"
+        alike = json.loads(server.ask("POST", "/v1/route/batch", batch)[2])
+        assert alike["bundle"] == ready["bundle"]
+        assert alike["decisions"][0]["confidence"] == decision["confidence"]
+        for path in ("/", "/healthz", "/openapi.json"):
+            status, headers, _ = server.ask("GET", path)
+            assert (status, headers["Cascade-Bundle"]) == (200, ready["bundle"])
+        assert server.stop() == 0
+
+
+def test_the_verb_names_the_bundle_that_is_not_there(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    with running([*VERB, "--bundle", str(nowhere), "--port", "0"], tmp_path / "log") as server:
+        assert server.process.wait(timeout=20) == 2
+        assert server.log.startswith("Error: ")
+        assert str(nowhere) in server.log
+        assert len(server.log.splitlines()) == 1
