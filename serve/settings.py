@@ -21,7 +21,9 @@ MIB = 1024 * 1024
 
 def usable_cores() -> int:
     """Cores that this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Settings(BaseModel):

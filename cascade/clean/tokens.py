@@ -70,7 +70,7 @@ _TOKEN_OF = {
 } | {"membership": "<id>"}
 # The number is found first and then, backwards, the words before it: digits are rarer than words.
 _ID = regex.compile(
-    r"(?<![\d.,$€£])(?!0x|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b)[0-9][\w/-]{1,30}+(?![.,]?\d|%)"
+    r"(?<=[A-Za-z#:./_-]\s?)(?<![\d.,$€£])(?!0x|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b)[0-9][\w/-]{1,30}+(?![.,]?\d|%)"
 )
 _BEFORE_ID = regex.compile(
     rf"(?r)\b(?<word>{'|'.join(_ID_WORDS.values())})s?(?:\s(?<kind>id|no|nr|num|number|ref|reference"

@@ -1,0 +1,340 @@
+"""Tables of tickets: CSV, TSV, JSON Lines and Parquet, gzip'd or not, one row at a time.
+
+Reading is streamed, so memory stays flat whatever the file's size. A row that cannot be read
+comes back as a `BadRow` with its line and the reason, and reading goes on with the next one; only
+a file that makes no sense as a whole raises `InputError`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from cascade.errors import ColumnError, InputError
+from cascade.ticket import MAX_CHARACTERS
+
+MAX_RECORD = 2 * MAX_CHARACTERS
+"""Longest row that is read, in characters."""
+
+FORMATS = {
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".tab": "TSV",
+    ".jsonl": "JSONL",
+    ".ndjson": "JSONL",
+    ".parquet": "Parquet",
+}
+UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One readable row: its first line (Parquet: its row number) and its values by column.
+
+    Values are text; a missing one is None. Line numbers start at 1 and count the header.
+    """
+
+    line: int
+    values: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that could not be read, and why, in words that never quote the row itself."""
+
+    line: int
+    reason: str
+    encoding: bool = False
+    """Whether the bytes do not fit the encoding, which may mean that the whole file is in another."""
+
+
+def table_format(path: Path) -> str:
+    """``CSV``, ``TSV``, ``JSONL`` or ``Parquet``, told by the name.
+
+    Raises:
+        InputError: the name ends in none of the known suffixes.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    kind = FORMATS.get(suffixes[-1] if suffixes else "")
+    if kind is None:
+        raise InputError(
+            f"{path}: unknown kind of file; the name must end in .csv, .tsv, .jsonl or .parquet, "
+            "each but the last with .gz behind it if it is gzip'd"
+        )
+    return kind
+
+
+def read_rows(
+    path: Path, columns: Sequence[str] | None = None, *, encoding: str = "utf-8"
+) -> Iterator[Row | BadRow]:
+    """Stream the rows of a table.
+
+    Args:
+        path: the file; its name tells the format.
+        columns: the columns that are wanted, in any order; None means all of them.
+        encoding: of text formats. A UTF-8 byte order mark is skipped.
+
+    Raises:
+        ColumnError: a wanted column is not in the file; the message lists those that are.
+        InputError: the file is missing, empty, damaged, or in another encoding.
+    """
+    kind = table_format(path)
+    try:
+        if kind == "Parquet":
+            yield from _read_parquet(path, columns)
+            return
+        with _open_text(path, encoding) as handle:
+            lines = _Lines(handle, path)
+            if kind == "JSONL":
+                yield from _read_jsonl(lines, columns)
+            else:
+                yield from _read_csv(lines, columns, "\t" if kind == "TSV" else ",")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: damaged gzip file ({error})") from None
+    except UnicodeError:
+        raise InputError(f"{path}: not {encoding}; name the right --encoding") from None
+    except LookupError:
+        raise InputError(f"{path}: there is no encoding called {encoding!r}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _open_text(path: Path, encoding: str) -> IO[str]:
+    gzipped = path.suffix.lower() == ".gz"
+    opener: Any = gzip.open if gzipped else open
+    if encoding.lower() in ("utf-8", "utf8"):
+        with opener(path, "rb") as raw:
+            if raw.read(4).startswith(UTF16_32):
+                raise InputError(f"{path}: this is UTF-16, not UTF-8; pass --encoding utf-16")
+        # Bytes that are not UTF-8 become lone surrogates, so that one bad row costs one row.
+        encoding, errors = "utf-8-sig", "surrogateescape"
+    else:
+        errors = "strict"
+    handle: IO[str] = opener(path, "rt", encoding=encoding, errors=errors, newline="")
+    return handle
+
+
+class _Lines:
+    """The physical lines of a file, numbered, bounded, and able to be given back."""
+
+    def __init__(self, handle: IO[str], path: Path) -> None:
+        self.path = path
+        self.line = 0
+        """Number of the line that was handed out last."""
+        self.record: list[str] = []
+        """Lines handed out since `start_record`."""
+        self._handle = handle
+        self._returned: list[str] = []
+
+    def start_record(self) -> None:
+        self.record.clear()
+
+    def give_back(self, count: int) -> None:
+        """Give back the last ``count`` lines of the record: they will be handed out again."""
+        if count:
+            self._returned.extend(reversed(self.record[-count:]))
+            self.line -= count
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._returned:
+            text = self._returned.pop()
+        else:
+            text = self._handle.readline(MAX_RECORD)
+            if len(text) == MAX_RECORD and not text.endswith(("\n", "\r")):
+                while (rest := self._handle.readline(MAX_RECORD)) and not rest.endswith("\n"):
+                    pass  # the rest of a line that is too long to be a ticket
+        if not text:
+            raise StopIteration
+        self.line += 1
+        self.record.append(text)
+        return text
+
+
+def _read_csv(
+    lines: _Lines, columns: Sequence[str] | None, delimiter: str
+) -> Iterator[Row | BadRow]:
+    csv.field_size_limit(MAX_RECORD)
+    header: list[str] | None = None
+    wanted: dict[str, int] = {}
+    for line, fields in _csv_records(lines, delimiter):
+        if isinstance(fields, str):
+            if header is None:
+                raise InputError(f"{lines.path}, line {line}: the header cannot be read: {fields}")
+            yield BadRow(line, fields)
+        elif header is None:
+            header = [name.strip() for name in fields]
+            wanted = _wanted(lines.path, header, columns)
+        elif len(fields) != len(header):
+            yield BadRow(line, f"{len(fields)} fields, but the header has {len(header)}")
+        else:
+            yield _checked(line, {name: fields[at] for name, at in wanted.items()})
+    if header is None:
+        raise InputError(f"{lines.path}: the file is empty")
+
+
+def _csv_records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Records with their first line; a text in place of the fields says what is wrong."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.start_record()
+        first = lines.line + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # A quote that is never closed swallows the rows behind it: only its own line is bad,
+            # and reading goes on with the next line.
+            lines.give_back(len(lines.record) - 1)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            yield first, "a quote is not closed or not doubled" if "limit" not in str(
+                error
+            ) else f"longer than {MAX_RECORD:,} characters"
+            continue
+        if fields:
+            yield first, fields
+
+
+def _read_jsonl(lines: _Lines, columns: Sequence[str] | None) -> Iterator[Row | BadRow]:
+    seen: set[str] = set()
+    checked = columns is None
+    count = 0
+    waiting: list[Row | BadRow] = []
+    for text in lines:
+        lines.start_record()
+        if not text.strip():
+            continue
+        count += 1
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            row: Row | BadRow = BadRow(lines.line, "not valid JSON")
+        else:
+            if isinstance(value, dict):
+                seen.update(value)
+                names = value if columns is None else columns
+                row = _checked(lines.line, {name: _as_text(value.get(name)) for name in names})
+            else:
+                row = BadRow(lines.line, "not a JSON object")
+        if checked:
+            yield row
+            continue
+        # A key may be missing from the first objects, so a column is called missing only when
+        # the first hundred rows have not had it.
+        waiting.append(row)
+        if seen.issuperset(columns or ()) or len(waiting) >= 100:
+            _wanted(lines.path, sorted(seen), columns)
+            checked = True
+            yield from waiting
+            waiting.clear()
+    if not count:
+        raise InputError(f"{lines.path}: the file is empty")
+    if not checked:
+        _wanted(lines.path, sorted(seen), columns)
+        yield from waiting
+
+
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row | BadRow]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path)
+        wanted = list(_wanted(path, table.schema_arrow.names, columns))
+        if not table.metadata.num_rows:
+            raise InputError(f"{path}: the file is empty")
+        line = 0
+        for batch in table.iter_batches(batch_size=1024, columns=wanted):
+            for values in batch.to_pylist():
+                line += 1
+                yield _checked(line, {name: _as_text(values[name]) for name in wanted})
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from None
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value != value:
+        return None  # how pandas writes a missing value
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _checked(line: int, values: dict[str, str | None]) -> Row | BadRow:
+    for name, value in values.items():
+        if value is None:
+            continue
+        if len(value) > MAX_CHARACTERS:
+            return BadRow(line, f"column {name!r} is longer than {MAX_CHARACTERS:,} characters")
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return BadRow(line, f"column {name!r} is not valid UTF-8", encoding=True)
+    return Row(line, values)
+
+
+def _wanted(path: Path, header: Sequence[str], columns: Sequence[str] | None) -> dict[str, int]:
+    """Position of each wanted column."""
+    place = {name: at for at, name in reversed(list(enumerate(header)))}
+    names = header if columns is None else columns
+    for name in names:
+        if name not in place:
+            known = ", ".join(repr(name) for name in header[:20]) + (
+                f" and {len(header) - 20} more" if len(header) > 20 else ""
+            )
+            raise ColumnError(f"{path}: no column {name!r}; it has {known}")
+        if list(header).count(name) > 1:
+            raise ColumnError(f"{path}: the column {name!r} stands twice in the header")
+    return {name: place[name] for name in names}
+
+
+class TextTableWriter:
+    """Write a CSV, TSV or JSONL table row by row, gzip'd or not."""
+
+    def __init__(self, handle: IO[str], kind: str, columns: Sequence[str]) -> None:
+        self._handle = handle
+        self._columns = list(columns)
+        self._writer = (
+            None
+            if kind == "JSONL"
+            else csv.writer(
+                handle, delimiter="\t" if kind == "TSV" else ",", lineterminator="\n"
+            )
+        )
+
+    def header(self) -> None:
+        if self._writer:
+            self._writer.writerow(self._columns)
+
+    def write(self, values: dict[str, Any]) -> None:
+        if self._writer:
+            self._writer.writerow([_cell(values.get(name)) for name in self._columns])
+        else:
+            row = {name: values.get(name) for name in self._columns}
+            self._handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def text_writer(raw: IO[bytes]) -> io.TextIOWrapper:
+    """A UTF-8 text layer over a binary file, line ends written as they are."""
+    return io.TextIOWrapper(raw, encoding="utf-8", newline="")

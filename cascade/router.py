@@ -1,0 +1,239 @@
+"""The cascade: tickets in, decisions out."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.bundle import Bundle
+from cascade.clean import VERSION as CLEAN_VERSION
+from cascade.clean import clean
+from cascade.decision import HUMAN, Choice, Decision, Label, StageTrace
+from cascade.errors import BundleError
+from cascade.gate import Gates, join
+from cascade.stages.base import QUEUE, Heads, Probabilities, Stage
+from cascade.stages.linear import LinearStage
+from cascade.ticket import Ticket
+
+ALTERNATIVES = 3
+"""How many of the next best queues a decision names."""
+
+SETTLED, EMPTY, LATE, UNSURE = 0, 1, 2, 3
+
+
+class Cascade:
+    """Stages in order of cost, each with a gate; what no gate settles goes to a person.
+
+    A ticket's decision depends on the ticket and the bundle alone: not on the batch, the order,
+    the process or the day. Only a deadline that is exceeded can change it, and the decision then
+    says so. Safe to call from several threads.
+
+    Args:
+        stages: in the order in which they are asked.
+        gates: one gate a stage, in the same order.
+        heads: the classes of each head, the queues first.
+        bundle_id: put into every decision.
+    """
+
+    def __init__(
+        self, stages: Sequence[Stage], gates: Gates, heads: Heads, bundle_id: str = ""
+    ) -> None:
+        self.stages = tuple(stages)
+        self.gates = gates
+        self.heads = dict(heads)
+        self.bundle_id = bundle_id
+        if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
+            raise BundleError("gates.json: the gates are not those of the bundle's stages")
+        for gate in gates.gates:
+            if set(gate.weights) != set(heads):
+                raise BundleError(f"gates.json: {gate.stage} does not weigh each head")
+        unused = "; no llm stage is configured" if "llm" not in self.stage_names else ""
+        self._unsure = f"no stage is sure enough{unused}"
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Cascade:
+        """Load a bundle.
+
+        Args:
+            path: its folder.
+            threads: how many tickets of one call the encoder works on at a time; by default as
+                many as there are cores.
+
+        Raises:
+            BundleError: the bundle is missing, damaged or too new; the message names the file.
+        """
+        bundle = Bundle.open(path)
+        manifest = bundle.manifest
+        bundle.verify()
+        if manifest.clean_version != CLEAN_VERSION:
+            raise BundleError(
+                f"{bundle.path}: trained with version {manifest.clean_version} of the cleaning, "
+                f"this is version {CLEAN_VERSION}; train it again"
+            )
+        gates = Gates.from_dict(_json(bundle, "gates.json"))
+        stages = [_load_stage(name, bundle, threads or cores()) for name in manifest.stages]
+        return cls(stages, gates, manifest.heads, bundle.id)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that tickets are routed to."""
+        return self.heads[QUEUE]
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names of the stages, in order."""
+        return tuple(stage.name for stage in self.stages)
+
+    def warm_up(self) -> None:
+        """Ask every stage once, so that the first ticket is as fast as the next."""
+        for stage in self.stages:
+            stage.predict(["warm up " * 40])
+
+    def route(
+        self, tickets: Iterable[Ticket | str], *, deadline_ms: float | None = None
+    ) -> list[Decision]:
+        """Decide on tickets.
+
+        Args:
+            tickets: raw tickets, or their texts.
+            deadline_ms: no stage but the first is started once so many milliseconds have gone
+                by; the answer is then that of the deepest stage that ran. None means no limit.
+
+        Returns:
+            One decision a ticket, in order.
+        """
+        batch = [Ticket(t) if isinstance(t, str) else t for t in tickets]
+        started = time.perf_counter()
+        run = _Run(self.heads, [clean(ticket.text) for ticket in batch])
+        for number, (stage, gate) in enumerate(zip(self.stages, self.gates.gates, strict=True)):
+            asked = run.open()
+            if not len(asked):
+                break
+            now = time.perf_counter()
+            if number and deadline_ms is not None and (now - started) * 1000 >= deadline_ms:
+                run.status[asked] = LATE
+                break
+            seen = stage.predict([run.texts[i] for i in asked])
+            run.take(seen, asked, gate.weights)
+            confidence = run.joined[QUEUE][asked].max(axis=1)
+            settled = gate.settles(confidence) & (run.status[asked] != EMPTY)
+            run.settle(asked, settled, stage.name, confidence, time.perf_counter() - now)
+        return [self._decision(ticket, run, i, deadline_ms) for i, ticket in enumerate(batch)]
+
+    def _decision(self, ticket: Ticket, run: _Run, i: int, deadline_ms: float | None) -> Decision:
+        probabilities = run.joined[QUEUE][i]
+        order = np.argsort(-probabilities, kind="stable")
+        choices = [Choice(self.queues[k], float(probabilities[k])) for k in order]
+        routed = run.status[i] == SETTLED
+        reason = {
+            SETTLED: "",
+            EMPTY: "nothing is left to read once the text is cleaned",
+            LATE: f"the deadline of {deadline_ms:g} ms was over before the next stage"
+            if deadline_ms is not None
+            else "",
+            UNSURE: self._unsure,
+        }[int(run.status[i])]
+        labels = {}
+        for name, classes in self.heads.items():
+            if name != QUEUE:
+                best = int(run.joined[name][i].argmax())
+                labels[name] = Label(classes[best], float(run.joined[name][i][best]))
+        return Decision(
+            id=ticket.id,
+            queue=choices[0].queue,
+            confidence=choices[0].confidence,
+            stage=run.settled_by[i] or HUMAN,
+            action="route" if routed else "review",
+            alternatives=tuple(choices[1 : 1 + ALTERNATIVES]),
+            labels=labels,
+            stages=tuple(run.traces[i]),
+            bundle=self.bundle_id,
+            reason=reason,
+        )
+
+
+class _Run:
+    """What is known of the tickets of one call, stage after stage."""
+
+    def __init__(self, heads: Heads, texts: list[str]) -> None:
+        n = len(texts)
+        self.texts = texts
+        self.seen: list[Probabilities] = []
+        """Each stage's own probabilities, for all rows; those it was not asked stay empty."""
+        self.joined: Probabilities = {
+            name: np.zeros((n, len(classes)), dtype=np.float32) for name, classes in heads.items()
+        }
+        self.status = np.asarray([UNSURE if text else EMPTY for text in texts], dtype=np.int64)
+        self.settled_by = [""] * n
+        self.traces: list[list[StageTrace]] = [[] for _ in texts]
+
+    def open(self) -> NDArray[np.int64]:
+        """Rows that the next stage is asked about. An empty text is asked of the first only."""
+        wanted = self.status == UNSURE
+        if not self.seen:
+            wanted = wanted | (self.status == EMPTY)
+        return np.flatnonzero(wanted)
+
+    def take(
+        self,
+        seen: Probabilities,
+        rows: NDArray[np.int64],
+        weights: Mapping[str, tuple[float, ...]],
+    ) -> None:
+        """Join a stage's probabilities for some rows with those of the stages before."""
+        full = {}
+        for name, joined in self.joined.items():
+            full[name] = np.zeros_like(joined)
+            full[name][rows] = seen[name]
+        self.seen.append(full)
+        for name, joined in self.joined.items():
+            joined[rows] = join([s[name][rows] for s in self.seen], weights[name])
+
+    def settle(
+        self,
+        rows: NDArray[np.int64],
+        settled: NDArray[np.bool_],
+        stage: str,
+        confidence: NDArray[np.float32],
+        seconds: float,
+    ) -> None:
+        """Note a stage's answer; its time is shared equally by the tickets it was asked about."""
+        ms = seconds * 1000 / len(rows)
+        for row, done, sure in zip(rows, settled, confidence, strict=True):
+            self.traces[row].append(StageTrace(stage, float(sure), round(ms, 3)))
+            if done:
+                self.status[row] = SETTLED
+                self.settled_by[row] = stage
+
+
+def _load_stage(name: str, bundle: Bundle, threads: int) -> Stage:
+    heads: Heads = bundle.manifest.heads
+
+    def read(file: str) -> bytes:
+        return bundle.read(f"{name}/{file}")
+
+    if name == LinearStage.name:
+        return LinearStage.from_files(read, heads)
+    if name == "encoder":
+        # Imported here: a bundle without an encoder needs no ONNX Runtime in memory.
+        from cascade.stages.encoder import EncoderStage
+
+        return EncoderStage.from_files(read, heads, threads)
+    raise BundleError(f"{bundle.path}: this version of ticket-cascade has no stage {name!r}")
+
+
+def _json(bundle: Bundle, name: str) -> object:
+    try:
+        return json.loads(bundle.read(name))
+    except ValueError:
+        raise BundleError(f"{bundle.path / name}: not valid JSON") from None
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

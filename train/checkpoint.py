@@ -1,0 +1,87 @@
+"""Where training stood, so that it can go on after Ctrl-C or a crash. safetensors, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Standing:
+    """How far training is.
+
+    Attributes:
+        fingerprint: of the data and the options; a checkpoint of another run is not used.
+        seconds: spent on training so far.
+        number: passes that were ended.
+        batch: batches that were ended in the current pass.
+        best: lowest held-out loss so far.
+        waited: evaluations since then.
+        evaluated: share of the budget at the last evaluation.
+    """
+
+    fingerprint: str
+    seconds: float = 0.0
+    number: int = 0
+    batch: int = 0
+    best: float = float("inf")
+    waited: int = 0
+    evaluated: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(
+    path: Path,
+    standing: Standing,
+    model: Mapping[str, Tensor],
+    best: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Write a checkpoint; the one before stays until the new one is whole."""
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.items()}
+    tensors |= {f"best.{name}": value.contiguous() for name, value in best.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = value.contiguous()
+    temporary = path.with_suffix(".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, temporary, metadata={"standing": json.dumps(asdict(standing))})
+    os.replace(temporary, path)
+
+
+def load(
+    path: Path, fingerprint: str, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[Standing, dict[str, Tensor]] | None:
+    """Go on from a checkpoint: fills the model and the optimizer.
+
+    Returns:
+        Where training stood and the best weights, or None if there is no checkpoint of this run.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            standing = Standing(**json.loads(file.metadata()["standing"]))
+            if standing.fingerprint != fingerprint:
+                return None
+            groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+            for key in file.keys():  # noqa: SIM118 - not a dict
+                group, _, name = key.partition(".")
+                groups[group][name] = file.get_tensor(key)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return None  # half written or of another version: training starts anew
+    model.load_state_dict(groups["model"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in groups["optimizer"].items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return standing, groups["best"]

@@ -1,0 +1,93 @@
+"""``cascade train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cascade.bundle import Columns
+from cascade.stages.base import QUEUE
+
+EXAMPLES = """\b
+Examples:
+  cascade train tickets.csv.gz --text text --label label --out bundles/it
+  cascade train mails.jsonl --text subject --text body --label queue \\
+      --also urgency --also sentiment --date created --out bundles/mails
+  cascade train tickets.parquet --text body --label team --minutes 60 --out bundles/best
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--text", "texts", multiple=True, required=True, metavar="COLUMN",
+              help="Column with the ticket's text; several are joined in order.")
+@click.option("--label", required=True, metavar="COLUMN", help="Column with the right queue.")
+@click.option("--also", multiple=True, metavar="COLUMN",
+              help="Further label to learn, such as urgency; rows may lack it.")
+@click.option("--id", "id_column", metavar="COLUMN",
+              help="Column with the ticket's id; remembered for cascade score.")
+@click.option("--date", metavar="COLUMN",
+              help="Column with an ISO 8601 date: split by time, the newest are the test.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the bundle.")
+@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(0),
+              help="Most time for fine-tuning the encoder; 0 trains the linear stage alone.")
+@click.option("--encoder", metavar="FOLDER|HUB-ID",
+              help="Pretrained encoder  [default: all-MiniLM-L6-v2, which comes with the extra]")
+@click.option("--tokens", default=256, show_default=True, type=click.IntRange(16, 8192),
+              help="Most tokens of a ticket that the encoder reads.")
+@click.option("--target", default=0.95, show_default=True, type=click.FloatRange(0.5, 1.0),
+              help="Share of the tickets settled at a stage that should be right.")
+@click.option("--test-file", type=click.Path(path_type=Path),
+              help="Tickets to test on, same columns  [default: a tenth of FILE]")
+@click.option("--min-rows", default=10, show_default=True, type=click.IntRange(5),
+              help="Labels with fewer rows are dropped.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
+@click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def train(
+    file: Path,
+    texts: tuple[str, ...],
+    label: str,
+    also: tuple[str, ...],
+    id_column: str | None,
+    date: str | None,
+    out: Path,
+    minutes: float,
+    encoder: str | None,
+    tokens: int,
+    target: float,
+    test_file: Path | None,
+    min_rows: int,
+    encoding: str,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Learn from FILE, past tickets with the queue each belonged to, and write a bundle.
+
+    FILE is CSV, TSV, JSONL or Parquet by its name, the first three also with .gz. Interrupted
+    training goes on when the same command is given again.
+    """
+    if QUEUE in also or label in also:
+        raise click.UsageError(f"--also cannot be {QUEUE!r} or the --label column")
+    columns = Columns(texts, label, also, id_column, date)
+    try:
+        from train.encoder import Interrupted
+    except ImportError:
+        Interrupted = KeyboardInterrupt  # type: ignore[misc, assignment]  # noqa: N806
+    try:
+        from train.fit import Options
+        from train.fit import train as fit
+    except ImportError as error:
+        from cascade.errors import MissingExtraError
+
+        raise MissingExtraError(error.name or "a library", "train") from None
+    options = Options(
+        columns, minutes, encoder, tokens, target, test_file, encoding, min_rows, seed, quiet
+    )
+    try:
+        fit(file, out, options, click.echo)
+    except Interrupted:
+        click.echo("\nstopped; the same command goes on from here", err=True)
+        raise SystemExit(130) from None

@@ -1,0 +1,216 @@
+"""The figures of a bundle on its test split, and the model card that shows them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.bundle import Manifest
+from cascade.decision import Decision
+from cascade.gate import join
+from cascade.router import Cascade
+from cascade.stages.base import QUEUE, Probabilities, Stage
+from cascade.ticket import Ticket
+
+RESAMPLES = 1000
+
+T = TypeVar("T")
+
+
+def macro_f1(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> float:
+    """Mean F1 over the classes that occur in ``y`` or ``guess``."""
+    table = np.bincount(y * classes + guess, minlength=classes * classes)
+    return float(_macro_f1(table.reshape(1, classes, classes))[0])
+
+
+def interval(
+    y: NDArray[np.int64], guess: NDArray[np.int64], classes: int, seed: int = 0
+) -> tuple[float, float]:
+    """95 % bootstrap interval of macro-F1 (percentile method, 1,000 resamples of the tickets)."""
+    random = np.random.default_rng(seed)
+    cells, counts = np.unique(y * classes + guess, return_counts=True)
+    drawn = random.multinomial(len(y), counts / len(y), size=RESAMPLES)
+    tables = np.zeros((RESAMPLES, classes * classes))
+    tables[:, cells] = drawn
+    low, high = np.percentile(_macro_f1(tables.reshape(-1, classes, classes)), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _macro_f1(tables: NDArray[Any]) -> NDArray[np.float64]:
+    """Macro-F1 of ``(m, k, k)`` tables of true by guessed class."""
+    hits = np.diagonal(tables, axis1=1, axis2=2)
+    total = tables.sum(axis=1) + tables.sum(axis=2)
+    f1 = 2 * hits / np.maximum(total, 1)
+    present = total > 0
+    return np.asarray((f1 * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
+
+
+def evaluate(
+    cascade: Cascade, texts: Sequence[str], targets: dict[str, NDArray[np.int64]]
+) -> dict[str, Any]:
+    """Figures of each stage alone, of all stages joined, and of the cascade.
+
+    Every ticket is asked on its own, so the times are those of single requests on one core.
+    The cascade's macro-F1 counts the best queue of all tickets, also of those sent to review.
+
+    Args:
+        texts: of tickets that nothing was fitted on.
+        targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing.
+    """
+    y = targets[QUEUE]
+    classes = len(cascade.queues)
+    figures: dict[str, Any] = {"tickets": len(y), "stages": {}}
+    seen: list[Probabilities] = []
+    for stage in cascade.stages:
+        answers, ms = _one_by_one(stage, texts)
+        seen.append(answers)
+        alone = answers[QUEUE].argmax(axis=1)
+        figures["stages"][stage.name] = {**_quality(y, alone, classes), **_times(ms)}
+    if len(seen) > 1:
+        weights = cascade.gates.gates[-1].weights[QUEUE]
+        joined = join([s[QUEUE] for s in seen], weights).argmax(axis=1)
+        figures["joined"] = _quality(y, joined, classes)
+    decisions, ms = _timed(lambda text: cascade.route([Ticket(text)])[0], texts)
+    number = {queue: at for at, queue in enumerate(cascade.queues)}
+    guess = np.asarray([number[decision.queue] for decision in decisions])
+    figures["cascade"] = {
+        **_quality(y, guess, classes),
+        **_times(ms),
+        "settled": _settled(decisions, guess == y),
+    }
+    figures["labels"] = _labels(cascade, seen, decisions, targets)
+    return figures
+
+
+def _one_by_one(
+    stage: Stage, texts: Sequence[str]
+) -> tuple[Probabilities, NDArray[np.float64]]:
+    answers, ms = _timed(lambda text: stage.predict([text]), texts)
+    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}, ms
+
+
+def _timed(
+    ask: Callable[[str], T], texts: Sequence[str]
+) -> tuple[list[T], NDArray[np.float64]]:
+    """The answers, and the wall time of each in milliseconds."""
+    answers, ms = [], np.empty(len(texts))
+    for at, text in enumerate(texts):
+        start = time.perf_counter()
+        answers.append(ask(text))
+        ms[at] = (time.perf_counter() - start) * 1000
+    return answers, ms
+
+
+def _quality(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> dict[str, Any]:
+    low, high = interval(y, guess, classes)
+    return {
+        "macro_f1": round(macro_f1(y, guess, classes), 4),
+        "macro_f1_95": [round(low, 4), round(high, 4)],
+        "accuracy": round(float((y == guess).mean()), 4),
+    }
+
+
+def _times(ms: NDArray[np.float64]) -> dict[str, float]:
+    p50, p95 = np.percentile(ms, [50, 95])
+    return {"ms_p50": round(float(p50), 2), "ms_p95": round(float(p95), 2)}
+
+
+def _settled(
+    decisions: Sequence[Decision], right: NDArray[np.bool_]
+) -> dict[str, dict[str, float]]:
+    """Share of all tickets that each stage settled, and how many of those were right."""
+    counts = Counter(decision.stage for decision in decisions)
+    stages = np.asarray([decision.stage for decision in decisions])
+    return {
+        stage: {
+            "share": round(count / len(decisions), 4),
+            "right": round(float(right[stages == stage].mean()), 4),
+        }
+        for stage, count in sorted(counts.items(), key=lambda item: -item[1])
+    }
+
+
+def _labels(
+    cascade: Cascade,
+    seen: Sequence[Probabilities],
+    decisions: Sequence[Decision],
+    targets: dict[str, NDArray[np.int64]],
+) -> dict[str, Any]:
+    """Macro-F1 of the further labels: each stage alone, and as the decisions carry them."""
+    out: dict[str, Any] = {}
+    for name, classes in cascade.heads.items():
+        known = np.flatnonzero(targets[name] >= 0)
+        if name == QUEUE or not len(known):
+            continue
+        y, k = targets[name][known], len(classes)
+        number = {value: at for at, value in enumerate(classes)}
+        guess = np.asarray([number[decisions[i].labels[name].value] for i in known])
+        out[name] = {"cascade": round(macro_f1(y, guess, k), 4)}
+        for stage, answers in zip(cascade.stages, seen, strict=True):
+            alone = answers[name][known].argmax(axis=1)
+            out[name][stage.name] = round(macro_f1(y, alone, k), 4)
+    return out
+
+
+def table(figures: dict[str, Any]) -> list[str]:
+    """The figures as lines of a Markdown table."""
+    lines = [
+        "| | macro-F1 | 95 % interval | accuracy | p50 ms | p95 ms |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    rows = {f"{name} alone": row for name, row in figures["stages"].items()}
+    rows |= {"joined, no gates": figures["joined"]} if "joined" in figures else {}
+    rows["**cascade**"] = figures["cascade"]
+    for name, row in rows.items():
+        low, high = row["macro_f1_95"]
+        times = [f"{row[key]:.2f}" if key in row else "" for key in ("ms_p50", "ms_p95")]
+        lines.append(
+            f"| {name} | {row['macro_f1']:.4f} | {low:.3f} to {high:.3f} | {row['accuracy']:.4f} "
+            f"| {times[0]} | {times[1]} |"
+        )
+    lines += ["", "| settled by | share of tickets | of these right |", "|---|---:|---:|"]
+    for stage, part in figures["cascade"]["settled"].items():
+        lines.append(f"| {stage} | {part['share']:.1%} | {part['right']:.1%} |")
+    if figures["labels"]:
+        names = list(figures["stages"])
+        lines += ["", f"| label | cascade | {' | '.join(f'{n} alone' for n in names)} |"]
+        lines.append("|---|---:|" + "---:|" * len(names))
+        for label, part in figures["labels"].items():
+            cells = " | ".join(f"{part[key]:.4f}" for key in ("cascade", *names))
+            lines.append(f"| {label} (macro-F1) | {cells} |")
+    return lines
+
+
+def model_card(manifest: Manifest, notes: dict[str, Any]) -> str:
+    """``card.md``: what the bundle is, what it was trained on, and how good it is."""
+    data = manifest.data
+    queues = manifest.heads[QUEUE]
+    return "\n".join(
+        [
+            f"# {manifest.name}",
+            "",
+            f"Routes tickets to {len(queues)} queues: {', '.join(queues)}.",
+            f"Trained on {manifest.created} from `{data['file']}` ({data['rows']:,} tickets, "
+            f"sha256 of texts and labels `{data['sha256'][:16]}`), seed {manifest.seed}.",
+            f"Split {data['split']}: {data['train']:,} train, {data['gate']:,} gate, "
+            f"{data['test']:,} test.",
+            "",
+            "## On the test split, which nothing was fitted on",
+            "",
+            *table(manifest.figures),
+            "",
+            "The cascade's macro-F1 counts the best queue of every ticket, also of those that go "
+            "to review. Times are of single tickets on one core of the machine that trained it.",
+            "",
+            "## How it was made",
+            "",
+            *[f"- {name}: {value}" for name, value in notes.items()],
+            *[f"- {name} {version}" for name, version in manifest.versions.items()],
+            "",
+        ]
+    )
