@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
@@ -88,8 +87,10 @@ def out_of_fold(texts: Sequence[str], labels: Labels) -> Labels:
 
 
 def macro_f1(labels: Labels, predicted: Labels) -> float:
-    """Mean F1 over the labels."""
-    return float(f1_score(labels, predicted, average="macro"))
+    """Mean F1 over the labels, counted at once: the bootstrap asks for it thousands of times."""
+    size = int(labels.max()) + 1
+    table = np.bincount(labels * size + predicted, minlength=size * size).reshape(size, size)
+    return float(np.mean(2 * table.diagonal() / (table.sum(axis=0) + table.sum(axis=1))))
 
 
 def interval(labels: Labels, predicted: Labels, reference: Labels) -> tuple[float, float]:

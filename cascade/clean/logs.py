@@ -86,7 +86,7 @@ def _shorten_traces(lines: list[str]) -> list[str]:
     for place, line in enumerate(lines):
         following = lines[place + 1] if place + 1 < len(lines) else ""
         # Go writes the call and its file on two lines; Python shows the code below the frame.
-        if _FRAME.match(line) or line.endswith(")") and _GO_FILE.match(following):
+        if _FRAME.match(line) or (line.endswith(")") and _GO_FILE.match(following)):
             frames.append(line)
         elif not (frames and 'File "' in frames[-1] and _PYTHON_CODE.match(line)):
             kept += _ends(frames)

@@ -102,7 +102,7 @@ def _address_lines(lines: list[str], at: int) -> int:
             end = place + 1
         elif line.strip():
             break
-    known = {"from", "subject"} <= names and len(names) > 2 or {"from", "sent", "to"} <= names
+    known = ({"from", "subject"} <= names and len(names) > 2) or {"from", "sent", "to"} <= names
     return end - at if known else 0
 
 
@@ -111,26 +111,28 @@ _SIGN_OFF = regex.compile(
     r"(?:regards|wishes|greetings|thanks|thank you|thx|cheers|sincerely|respectfully|best|br|rgds"
     r"|yours|(?:yours\s(?:sincerely|truly|faithfully)))"
     r"(?:\s(?:in advance|again|so much|very much|a lot|sincerely|truly|faithfully"
+    r"|for (?:your|the|any|all your) (?:help|support|time|patience|assistance|understanding)"
     r"|(?:and|&)\s(?:best\s|kind\s)?regards))?\s?+[,.!]{0,3}+\s*+$",
     regex.IGNORECASE,
 )
 _NAME = regex.compile(r"\s*+\p{Lu}[\w.'’-]{0,30}+(?:\s[\p{Lu}(][\w.'’)-]{0,30}+){0,3}+,?\s*+$")
+_SENTENCE = regex.compile(r"(?!.*\|)\s*+(?:\S++\s++){5,}+\S*+(?<=[.?!])\s*+$")
 _DEVICE = regex.compile(
     r"\s*+(?:sent from (?:my|mail|yahoo|outlook|proton)|get outlook for)\b[^\n]{0,60}+$",
     regex.IGNORECASE,
 )
 _DISCLAIMER = regex.compile(
     r"[\W_]{0,40}+(?:confidentiality (?:notice|note)|(?:legal )?disclaimer\s?[:.]"
-    r"|(?:this|the information (?:contained )?in this) (?:e-?mail|message|communication|transmission)"
+    r"|(?:this|the information (?:contained )?in this) (?:e-?mail|message|communication)"
     r"[^\n]{0,120}?(?:confidential|privileged|intended (?:solely|only|for))"
     r"|if you (?:are not the intended|have received this (?:e-?mail|message) in error)"
     r"|please consider the environment)",
     regex.IGNORECASE,
 )
 _SIGNATURE_HINTS = (
-    "regards", "thank", "thx", "cheers", "sincerely", "respectfully", "best", "br", "rgds", "wishes",
-    "greetings", "yours", "sent from", "get outlook", "confidential", "disclaimer", "intended",
-    "privileged", "consider the environment", "in error", "--",
+    "regards", "thank", "thx", "cheers", "sincerely", "respectfully", "best", "br", "rgds",
+    "wishes", "greetings", "yours", "sent from", "get outlook", "confidential", "disclaimer",
+    "intended", "privileged", "consider the environment", "in error", "--",
 )  # fmt: skip
 
 
@@ -163,7 +165,7 @@ def _end_of_contact(lines: list[str], at: int) -> int:
     """Past the short lines below ``--``: until a long line, two blank ones, or ten lines."""
     for place in range(at, min(at + 10, len(lines))):
         blank = not lines[place].strip()
-        if len(lines[place]) > 100 or blank and place > at and not lines[place - 1].strip():
+        if len(lines[place]) > 100 or (blank and place > at and not lines[place - 1].strip()):
             return place
     return min(at + 10, len(lines))
 
@@ -176,12 +178,12 @@ def _end_of_name(lines: list[str], at: int) -> int:
     if start == len(lines):
         return start
     is_last = not any(line.strip() for line in lines[start + 1 : start + 4])
-    if not (_NAME.match(lines[start]) or is_last and len(lines[start].split()) <= 3):
+    if not (_NAME.match(lines[start]) or (is_last and len(lines[start].split()) <= 3)):
         return at
     end = start + 1
     while end < min(start + 7, len(lines)) and 0 < len(lines[end].strip()) <= 80:
-        if lines[end].rstrip().endswith((".", "?", "!")) and len(lines[end].split()) > 5:
-            break  # a sentence: a postscript, not an address
+        if _SENTENCE.match(lines[end]):
+            break  # a postscript, not an address
         end += 1
     return end
 

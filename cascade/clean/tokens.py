@@ -140,7 +140,7 @@ def _without_keyed(text: str) -> str:
 
 
 _DIGIT = regex.compile(r"[0-9]")
-_TWO_DIGITS = regex.compile(r"[0-9:][0-9.: ()/-]{4}")
+_NUMERIC = regex.compile(r"[0-9:][0-9.: ()/-]{4}")
 _IP4 = regex.compile(
     r"(?<![\w.-])(?<!version\s)(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
     r"(?::\d{1,5}|/\d{1,2})?(?![\w-]|\.\d)",
@@ -149,7 +149,8 @@ _IP4 = regex.compile(
 _IP6 = regex.compile(r"(?<![\w:.])(?=[a-f:]*+\d)[0-9a-f:]{4,39}+(?:/\d{1,3})?(?![\w:.])", regex.I)
 _COLONS = regex.compile(r"[0-9a-f]{0,4}:[0-9a-f]{0,4}:", regex.IGNORECASE)
 _CARD = regex.compile(
-    r"(?<![\w.+-])(?:\d{13,19}|\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{5})(?![\w-])"
+    r"(?<![\w.+-])(?:\d{13,19}|\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{5})"
+    r"(?![\w-])"
 )
 _PHONE = regex.compile(
     r"(?<![\w.+-])(?:\+\d{1,3}(?:[ .()/-]{0,2}\d{1,5}){2,6}"
@@ -164,7 +165,7 @@ def numbers(text: str) -> str:
     Four-part versions with a part over 255, or behind a "v" or "version", are no addresses.
     Amounts, and negative numbers, which Windows writes for error codes, stay.
     """
-    if not _TWO_DIGITS.search(text):
+    if not _NUMERIC.search(text):
         return text
     text = _IP4.sub("<ip>", text)
     if _COLONS.search(text):

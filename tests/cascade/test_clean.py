@@ -95,6 +95,7 @@ class TestMail:
             "-- \nJane Doe\nACME Ltd.\nwww.acme.example",
             "Thanks,\njane",
             "Kind regards\n\nJane Doe\nACME Ltd.",
+            "Thank you for your help\nJane\nSales | ACME Ltd.\njane@example.com | 202-555-0100",
             "Sent from my iPhone",
             "Get Outlook for Android",
             "This message and its attachments are confidential and intended only for the named\n\
@@ -125,7 +126,8 @@ class TestHtml:
             "<script>track()</script></body></html>"
         )
         assert clean(mail) == (
-            "Dear team,\nthe printer is < 1 year old & broken.\nSee <url> shop.example.com the shop."
+            "Dear team,\nthe printer is < 1 year old & broken.\n"
+            "See <url> shop.example.com the shop."
         )
 
     def test_a_tag_that_a_sentence_names_is_no_html(self) -> None:
@@ -163,7 +165,8 @@ class TestLogs:
 
         trace = (
             f"java.lang.IllegalStateException: no session\n{frames('Web')}"
-            f"Caused by: java.net.ConnectException: Connection refused\n{frames('Db')}\t... 23 more\n"
+            f"Caused by: java.net.ConnectException: Connection refused\n{frames('Db')}"
+            "\t... 23 more\n"
         )
         assert clean(trace).split("\n") == [
             "java.lang.IllegalStateException: no session",
