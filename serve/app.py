@@ -71,7 +71,7 @@ def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = g.request_id
-    response.headers["Cascade-Bundle"] = engine().bundle_id
+    response.headers.update(engine().header)
     fields = {
         "method": request.method,
         # The rule and not the path: a path is the client's, and may hold anything.

@@ -37,7 +37,7 @@ def serve(**flags: str | None) -> None:
     """Serve a bundle over REST, with a page to try it on.
 
     Each flag sets an environment variable: --port sets CASCADE_PORT, and so on. Stop with
-    Ctrl-C; SIGHUP loads the bundle anew without dropping a request.
+    Ctrl-C; SIGHUP loads the bundle anew and drops no request.
     """
     from serve.server import server_for
     from serve.settings import read_settings, variable

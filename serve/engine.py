@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Protocol
+from urllib.parse import quote
 
 from cascade.decision import Decision
 from cascade.ticket import Ticket
@@ -68,6 +69,11 @@ class Engine:
     def bundle_id(self) -> str:
         """Id of the loaded bundle, ``none`` before it is loaded."""
         return self._router.bundle_id if self._router else "none"
+
+    @property
+    def header(self) -> dict[str, str]:
+        """Names the bundle in a reply. Its id holds a name that a stranger may have chosen."""
+        return {"Cascade-Bundle": quote(self.bundle_id)}
 
     def router(self) -> Router:
         """The cascade.

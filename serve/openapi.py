@@ -20,7 +20,7 @@ API_VERSION = "1.0.0"
 _SCHEMA = "#/components/schemas/"
 _HEADERS = {
     "Cascade-Bundle": {
-        "description": "id of the bundle that answered, `none` while it is loaded",
+        "description": "id of the bundle, percent-encoded; `none` while it is loaded",
         "schema": {"type": "string"},
     },
     "X-Request-Id": {

@@ -93,16 +93,29 @@ class Server(BaseApplication):
             "preload_app": False,
             "logger_class": JsonLogger,
             "control_socket_disable": True,
+            "post_fork": self._after_fork,
+            "timeout": 120,
             "graceful_timeout": 30,
             "proc_name": "cascade",
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
 
+    def _after_fork(self, arbiter: Arbiter, worker: ThreadWorker) -> None:
+        self._replaces_another = worker.age > self.settings.workers
+
     def load(self) -> Any:
-        """The WSGI app of one worker; the bundle loads beside it."""
+        """The WSGI app of one worker.
+
+        At the start the bundle loads beside it, so that it can say that it is alive. A worker
+        that replaces another loads first: until then the kernel holds its connections, and a
+        reload is a short wait and not a refusal.
+        """
         logs.configure()
-        threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
+        if self._replaces_another:
+            self._load_bundle()
+        else:
+            threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
         return create_app(self.settings, self.engine)
 
     def _load_bundle(self) -> None:
@@ -168,11 +181,15 @@ class Worker(ThreadWorker):
         fields = {"status": status, "request_id": request_id, **logs.describe(exc)}
         logs.log.warning("not a request", extra={"fields": fields})
         body = Problem(kind, kind.title + ".").to_json(request_id)
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
-            f"Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-            f"X-Request-Id: {request_id}\r\nCascade-Bundle: {self.app.engine.bundle_id}\r\n\r\n"
-        )
+        headers = {
+            "Connection": "close",
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": len(body),
+            "X-Request-Id": request_id,
+            **self.app.engine.header,
+        }
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
         try:
             util.write_nonblock(client, (head + body).encode("ascii"))
         except OSError:

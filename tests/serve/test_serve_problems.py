@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -152,6 +153,15 @@ def test_a_crowd_is_told_to_come_back(cascade: Any) -> None:
     assert reply.json["type"] == "/problems/busy"
     assert reply.headers["Retry-After"] == "1"
     assert client.post("/v1/route", json={"text": "a"}).status_code == 200
+
+
+def test_the_name_of_a_bundle_cannot_break_a_reply(client: Any, cascade: Any) -> None:
+    cascade.bundle_id = "Grüße\r\nSet-Cookie: x=1"
+    reply = client.post("/v1/route", json={"text": "a"})
+    assert reply.status_code == 200
+    assert reply.json["bundle"] == cascade.bundle_id
+    assert unquote(reply.headers["Cascade-Bundle"]) == cascade.bundle_id
+    assert "Set-Cookie" not in reply.headers
 
 
 def assert_answered(reply: Any) -> None:

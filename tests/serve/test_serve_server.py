@@ -216,12 +216,17 @@ def test_a_request_in_flight_is_answered_before_the_end(tmp_path: Path) -> None:
         assert statuses == [200]
 
 
-def test_a_hangup_renews_the_workers(tmp_path: Path) -> None:
-    with running("", tmp_path / "log") as server:
+def test_a_hangup_renews_the_workers_and_refuses_nobody(tmp_path: Path) -> None:
+    with running("slow-load", tmp_path / "log") as server:
         server.until_ready()
         server.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: server.log.count("Booting worker") == 2)
-        server.until_ready()
+        statuses = set()
+        end = time.monotonic() + 4.0
+        while time.monotonic() < end:
+            statuses.add(server.ask("POST", "/v1/route", b'{"text": "a"}')[0])
+        assert server.log.count("Booting worker") == 2
+        assert server.log.count("Worker exiting") == 1
+        assert statuses == {200}
 
 
 def test_a_bundle_that_is_not_sound_stops_the_start(tmp_path: Path) -> None:
