@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -62,22 +62,23 @@ def test_three_percent_of_the_labels_are_moved_and_never_evenly(
 ) -> None:
     moves = Counter((t.true_queue, t.queue) for t in tickets if t.queue != t.true_queue)
     assert sum(moves.values()) / ROWS == pytest.approx(0.03, abs=0.005)
-    assert moves["Technical Bug", "Billing"] > 3 * moves["Technical Bug", "Feature Request"] / 2
     assert moves["Account Access", "Technical Bug"] > 2 * moves["Account Access", "Sales"]
+    assert moves["Feature Request", "Technical Bug"] > 2 * moves["Feature Request", "Compliance"]
 
 
 def test_no_ticket_is_empty_and_ids_and_times_go_up(tickets: list[StarterTicket]) -> None:
     assert all(ticket.body.strip() for ticket in tickets)
     assert len({ticket.id for ticket in tickets}) == ROWS
     times = [datetime.fromisoformat(ticket.created) for ticket in tickets]
-    assert all(one < next for one, next in zip(times, times[1:], strict=False))
+    assert all(one < after for one, after in pairwise(times))
     assert all(time.tzinfo is not None for time in times)
 
 
 def test_urgency_and_sentiment_are_spread_over_every_queue(tickets: list[StarterTicket]) -> None:
     for queue in QUEUES:
         own = [t for t in tickets if t.true_queue == queue]
-        assert {t.urgency for t in own} == set(URGENCIES)
+        # Nobody's shop stands still for want of a dark mode.
+        assert {t.urgency for t in own} >= set(URGENCIES[: 3 if queue == "Feature Request" else 4])
         assert {t.sentiment for t in own} == set(SENTIMENTS)
         assert max(Counter(t.urgency for t in own).values()) / len(own) < 0.75
 

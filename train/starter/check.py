@@ -100,9 +100,9 @@ def check(rows: int, seed: int) -> None:
     texts = [text_of(t) for t in tickets]
     lengths = [len(text.split()) for text in texts]
     print(f"words: {min(lengths)} to {max(lengths)}, median {median(lengths):.0f}")
-    for labels in ([t.queue for t in tickets], [t.urgency for t in tickets]):
-        print(", ".join(f"{k} {v / rows:.1%}" for k, v in Counter(labels).most_common()))
-    print(", ".join(f"{k} {v / rows:.1%}" for k, v in Counter(t.sentiment for t in tickets).items()))
+    for label in ("queue", "urgency", "sentiment"):
+        counts = Counter(getattr(t, label) for t in tickets).most_common()
+        print(f"{label}: " + ", ".join(f"{value} {n / rows:.1%}" for value, n in counts))
     print(f"labels moved: {sum(t.queue != t.true_queue for t in tickets) / rows:.2%}")
     for name, mark in MARKS.items():
         print(f"with {name}: {sum(bool(mark.search(t.body)) for t in tickets) / rows:.1%}")

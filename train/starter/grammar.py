@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-TOKEN = re.compile(r"[\[\]|]|\{\w+\}|[^\[\]|{}]+")
+PIECE = re.compile(r"[\[\]|]|\{\w+\}|[^\[\]|{}]+")
 HEADER = re.compile(r"== (?P<name>[\w-]+) > (?P<near>[\w ]+?) (?P<severity>[0-3])$")
 
 
@@ -38,30 +38,29 @@ Phrase: TypeAlias = "tuple[str | Slot | Choice, ...]"
 
 def parse(text: str) -> Phrase:
     """The parsed form of ``text``; ValueError where a bracket is not closed."""
-    tokens = iter(TOKEN.findall(text))
-    options, end = _options(tokens)
+    options, end = _options(iter(PIECE.findall(text)))
     if end or len(options) != 1:
         raise ValueError(f"a bracket or a bar too many in the phrase {text!r}")
     return options[0]
 
 
-def _options(tokens: Iterator[str]) -> tuple[list[Phrase], str]:
-    """The wordings up to the closing bracket or the end, and the token that closed them."""
+def _options(pieces: Iterator[str]) -> tuple[list[Phrase], str]:
+    """The wordings up to the closing bracket or the end, and the piece that closed them."""
     options: list[Phrase] = []
     parts: list[str | Slot | Choice] = []
-    for token in tokens:
-        if token == "[":
-            inner, end = _options(tokens)
+    for piece in pieces:
+        if piece == "[":
+            inner, end = _options(pieces)
             if end != "]":
                 raise ValueError("a bracket is not closed in a phrase")
             parts.append(Choice(tuple(inner)))
-        elif token in "|]":
+        elif piece in "|]":
             options.append(tuple(parts))
             parts = []
-            if token == "]":
-                return options, token
+            if piece == "]":
+                return options, piece
         else:
-            parts.append(Slot(token[1:-1]) if token[0] == "{" else token)
+            parts.append(Slot(piece[1:-1]) if piece[0] == "{" else piece)
     return [*options, tuple(parts)], ""
 
 
@@ -72,6 +71,11 @@ def bank(text: str) -> tuple[Phrase, ...]:
 
 def _lines(text: str) -> list[str]:
     return [line for line in text.replace("|\n  ", "|").replace("\n  ", " ").split("\n") if line]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of ``text``: a bank of single words."""
+    return tuple(text.split())
 
 
 @dataclass(frozen=True, slots=True)

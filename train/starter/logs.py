@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from train.starter.grammar import Speaker
+from train.starter.grammar import Speaker, words
 from train.starter.slots import documentation_ip, trace
 
-MODULES = (
+MODULES = words(
     "billing invoice auth session export sync search quote pricing consent audit users api report "
     "storage mail webhook import scheduler tenant payment login privacy cache"
-).split()
-VERBS = "load save fetch render resolve check submit parse apply open merge send flush".split()
+)
+VERBS = words("load save fetch render resolve check submit parse apply open merge send flush")
 REASONS = (
     "timeout after 30000 ms",
     "unexpected end of input",
@@ -25,7 +25,7 @@ REASONS = (
     "payment required",
     "null reference",
 )
-PATHS = ("invoices", "login", "export", "users", "quotes", "audit", "orders", "sso/callback", "plans")
+PATHS = words("invoices login export users quotes audit orders sso/callback plans")
 
 
 def _name(s: Speaker) -> str:
@@ -42,10 +42,12 @@ def python_trace(s: Speaker, lines: int) -> list[str]:
     """A Python traceback of about ``lines`` lines."""
     out = ["Traceback (most recent call last):"]
     for _ in range(max(1, lines // 2)):
-        module, verb = s.pick(MODULES), s.pick(VERBS)
-        out.append(f'  File "/srv/app/{module}/{s.pick(VERBS)}.py", line {s.below(900) + 1}, in {verb}')
+        place = f'"/srv/app/{s.pick(MODULES)}/{s.pick(VERBS)}.py", line {s.below(900) + 1}'
+        out.append(f"  File {place}, in {s.pick(VERBS)}")
         out.append(f"    return self.{s.pick(MODULES)}.{s.pick(VERBS)}({s.pick(MODULES)})")
-    kind = s.pick(("ValueError", "KeyError", "TimeoutError", "OSError", "RuntimeError", "TypeError"))
+    kind = s.pick(
+        ("ValueError", "KeyError", "TimeoutError", "OSError", "RuntimeError", "TypeError")
+    )
     return [*out, f"{kind}: {s.pick(REASONS)}"]
 
 
@@ -81,7 +83,11 @@ def dotnet_trace(s: Speaker, lines: int) -> list[str]:
 
 def go_trace(s: Speaker, lines: int) -> list[str]:
     """A Go panic."""
-    out = [f"panic: runtime error: {s.pick(REASONS)}", "", f"goroutine {s.below(400) + 1} [running]:"]
+    out = [
+        f"panic: runtime error: {s.pick(REASONS)}",
+        "",
+        f"goroutine {s.below(400) + 1} [running]:",
+    ]
     for _ in range(max(1, lines // 2)):
         module, verb = s.pick(MODULES), s.pick(VERBS)
         out.append(f"example.com/{module}.(*{_name(s)}).{verb}(0xc000{trace(s)[:6]})")
@@ -115,13 +121,14 @@ def nginx(s: Speaker, lines: int) -> list[str]:
     """Lines of an nginx access log, or of its error log."""
     if s.chance(0.3):
         return [
-            f"{_stamp(s).replace('T', ' ').replace('-', '/')} [error] {s.below(99)}#0: *{s.below(9999)} "
+            f"{_stamp(s).replace('T', ' ').replace('-', '/')} [error] {s.below(99)}#0: "
             f"upstream: {s.pick(REASONS)}, client: {documentation_ip(s)}, "
             f'request: "GET /{s.pick(PATHS)} HTTP/1.1"'
             for _ in range(lines)
         ]
+    day = f"{s.below(28) + 1:02}/Jun/{s.fill('year')}"
     return [
-        f"{documentation_ip(s)} - - [{s.below(28) + 1:02}/Jun/{s.fill('year')}:{_stamp(s)[11:]} +0000] "
+        f"{documentation_ip(s)} - - [{day}:{_stamp(s)[11:]} +0000] "
         f'"{s.pick(("GET", "POST", "PUT"))} /{s.pick(PATHS)}/{s.below(9999)} HTTP/1.1" '
         f"{s.pick((200, 302, 401, 403, 404, 500, 502, 504))} {s.below(50_000)}"
         for _ in range(lines)
@@ -140,11 +147,11 @@ KINDS = (
 )
 
 
-def paste(s: Speaker, words: int) -> str:
-    """A log of at most about ``words`` words, of one kind."""
+def paste(s: Speaker, size: int) -> str:
+    """A log of at most about ``size`` words, of one kind."""
     kind = s.pick(KINDS)
-    lines = kind(s, max(2, min(40, words // 8)))
-    room, out = words, list[str]()
+    lines = kind(s, max(2, min(40, size // 8)))
+    room, out = size, list[str]()
     for line in lines:
         room -= len(line.split())
         if room < 0 and out:

@@ -10,39 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from train.starter.grammar import Speaker, bank
+from train.starter.grammar import Speaker, bank, words
 
 Maker = Callable[[Speaker], str]
 
-FIRST = (
+FIRST = words(
     "Adela Amir Anouk Arjun Astrid Bao Bea Bogdan Carla Cedric Chidi Dagny Dario Devi Eamon Elif "
     "Emeka Fatou Femke Gunnar Hana Hassan Ilse Imran Ines Ivo Jana Joaquim Kaito Katya Kofi Lars "
     "Leila Linh Luca Mads Maren Marisol Mateo Meera Milan Nadia Niamh Noor Oksana Omar Paulo Petra "
     "Priya Rafa Ragna Ravi Rosa Sanne Selim Sofia Tariq Tess Tomasz Uma Vera Viktor Wanda Yara "
     "Yusuf Zofia"
-).split()
-LAST = (
+)
+LAST = words(
     "Abernash Adomako Bakkervik Balinski Brandowe Calloway Castellar Dahlgrun Delacourte Dombrova "
     "Eastwick Ferrando Fjellstad Gallowhite Grunvald Hakimova Harrowgate Ibekwe Jankowicz Kallinen "
     "Kessborough Lindqvold Lombardine Marchetti-Roy Mbeki-Lund Nakagiri Northcote Okonjo Ostermann "
     "Palmgren Petrosian Quillon Rautanen Redfearne Sandoval-Wix Schreiver Tanabori Thackwood "
     "Ulvestad Vandermolen Varghesi Wexcombe Whitlowe Yamazuki Zabrinsky Zeldenrust"
-).split()
-FIRM = (
+)
+FIRM = words(
     "Halvorn Brimwick Tessaly Corvane Oakmere Pellworth Sunderby Vintrose Marlock Eskadale "
     "Fennimore Glasswater Drovers Quayside Lindenau Ashgrove Bluefin Kestrel Tamarack Ironmoor "
     "Silverbeck Northwold Amberley Cinderford Harrowfield Redstone Westerlund Copperhill"
-).split()
-TRADE = (
+)
+TRADE = words(
     "Logistics Dental Foods Optics Textiles Freight Clinics Housing Tools Publishing Energy "
     "Insurance Hotels Schools Travel Timber Labs Legal Media Ceramics Pharma Retail Farms"
-).split()
+)
 FORM = ("Ltd", "GmbH", "Inc.", "B.V.", "SARL", "AB", "Group", "& Sons", "LLC", "Oy")
 TLD = ("example.com", "example.org", "example.net", "test", "invalid")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
+MONTHS = words(
     "January February March April May June July August September October November December"
-).split()
+)
 SMALL = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 BANKS = {
@@ -157,8 +157,10 @@ def _mail(s: Speaker) -> str:
 
 
 def _mail2(s: Speaker) -> str:
-    return s.pick(("invoices", "office", "it", "info", s.pick(FIRST).lower())) + "@" + (
-        s.fill("domain") if s.chance(0.7) else s.pick(TLD[:3])
+    return (
+        s.pick(("invoices", "office", "it", "info", s.pick(FIRST).lower()))
+        + "@"
+        + (s.fill("domain") if s.chance(0.7) else s.pick(TLD[:3]))
     )
 
 
@@ -167,8 +169,8 @@ def _company(s: Speaker) -> str:
 
 
 def _domain(s: Speaker) -> str:
-    words = s.fill("company").lower().split()
-    return f"{s.pick((words[0], words[0] + '-' + words[1]))}.{s.pick(TLD)}"
+    firm, trade = s.fill("company").lower().split()[:2]
+    return f"{s.pick((firm, f'{firm}-{trade}'))}.{s.pick(TLD)}"
 
 
 def _who(s: Speaker) -> str:
@@ -255,7 +257,9 @@ MAKERS: dict[str, Maker] = {
 }
 
 LASTING = frozenset(
-    "product area area2 system team role error browser device plan rival sector country law "
-    "company domain who who2 first last mail version invoice order account case user phone phone2 file "
-    "url date".split()
+    words(
+        "product area area2 system team role error browser device plan rival sector country law "
+        "company domain who who2 first last mail version invoice order account case user phone "
+        "phone2 file url date"
+    )
 )

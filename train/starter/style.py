@@ -100,9 +100,7 @@ def quoted(text: str, mark: str = "> ") -> str:
 
 def html(s: Speaker, blocks: list[tuple[str, str]]) -> str:
     """The blocks (kind, text) as an HTML mail; kinds are ``prose``, ``log`` and ``quote``."""
-    style = s.pick(
-        (' style="font-family:Calibri,sans-serif;font-size:11pt"', ' class="MsoNormal"', "", ' dir="ltr"')
-    )
+    style = s.pick((' style="font-family:Calibri;font-size:11pt"', ' class="MsoNormal"', ""))
     out = [s.pick(("<html><body>", '<div dir="auto">', "<html><head></head><body>"))]
     for kind, text in blocks:
         inner = escape(text, quote=False).replace("\n", "<br>\n")

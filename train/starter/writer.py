@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from train.starter import filler, style
 from train.starter.grammar import Intent, Phrase, Speaker
 from train.starter.logs import paste
+from train.starter.mail import count_words, old_mail, signature, thread
 from train.starter.phrases import access, billing, bug, compliance, feature, sales
 from train.starter.slots import LASTING, MAKERS
 
@@ -28,7 +30,7 @@ QUEUE_ASKS: dict[str, tuple[Phrase, ...]] = {
 # Quantiles of the wanted length, in words: (share of tickets, words), linear in between. A table
 # and not a distribution of the standard library, whose last digit may differ between machines.
 LENGTHS = (
-    (0.0, 10), (0.1, 22), (0.25, 58), (0.5, 118), (0.75, 205), (0.9, 340), (0.97, 560), (1.0, 890),
+    (0.0, 10), (0.1, 22), (0.25, 58), (0.5, 118), (0.75, 205), (0.9, 340), (0.97, 560), (1.0, 890)
 )  # fmt: skip
 
 # Share of urgencies by the severity of the intent.
@@ -68,9 +70,10 @@ def write_letter(
     s = Speaker(rng, MAKERS, LASTING, {"year": str(year)})
     wanted = max(_wanted_length(s), 40 if rival else 0)
     blocks: list[tuple[str, str]] = []
+    mood: list[str] = []
     if stray:
         wanted = min(wanted, 25)
-        urgency, sentiment, mood, core = "low", "neutral", [], [s.one_of(stray)]
+        urgency, sentiment, core = "low", "neutral", [s.one_of(stray)]
     else:
         urgency, sentiment, mood = _mood(s, intent, wanted)
         core, blocks = _core(s, intent, rival, wanted)
@@ -79,19 +82,15 @@ def write_letter(
     prose = _fill(s, intent, core, blocks, wanted)
     subject = _subject(s, intent if not stray else None, rival, core, urgency)
     subject, prose = _in_manner(s, subject, prose)
-    body = _lay_out(s, [("prose", text) for text in prose] + blocks, _words(subject))
-    while _words(subject) + _words(body) < SHORTEST:
+    body = _lay_out(s, [("prose", text) for text in prose] + blocks, count_words(subject))
+    while count_words(subject) + count_words(body) < SHORTEST:
         body += " " + s.one_of(filler.CHATTER)
     return Letter(subject, body, urgency, sentiment)
 
 
-def _words(text: str) -> int:
-    return len(text.split())
-
-
 def _wanted_length(s: Speaker) -> int:
     u = s.rng.random()
-    for (low, short), (high, long) in zip(LENGTHS, LENGTHS[1:], strict=False):
+    for (low, short), (high, long) in pairwise(LENGTHS):
         if u < high:
             return int(short + (long - short) * (u - low) / (high - low))
     return LENGTHS[-1][1]
@@ -130,7 +129,8 @@ def _request(s: Speaker, intent: Intent, size: int) -> list[str]:
     """The intent in 1 to 5 sentences: an opening, and with more room details and an ask."""
     said = [s.one_of(intent.openings)]
     if size > 1:
-        said += [s.say(detail) for detail in s.rng.sample(intent.details, min(size - 1, s.below(4)))]
+        details = s.rng.sample(intent.details, min(size - 1, s.below(4)))
+        said += map(s.say, details)
     if size > 1 and s.chance(0.6):
         asks = intent.asks if s.chance(0.7) else QUEUE_ASKS[intent.queue]
         said.insert(0 if s.chance(0.12) else len(said), s.one_of(asks))
@@ -147,7 +147,7 @@ def _core(
     main = _request(s, intent, size)
     if rival is None:
         if wanted > 60 and s.chance(0.05):
-            return [s.one_of(filler.POINTERS)], [("quote", _old_mail(s, intent, " ".join(main)))]
+            return [s.one_of(filler.POINTERS)], [("quote", old_mail(s, intent, " ".join(main)))]
         return main, []
     other = _request(s, rival, s.pick((1, 3, 4)))
     kind = s.rng.random()
@@ -161,49 +161,30 @@ def _core(
         first = [s.one_of(filler.MAIN_FIRST), *main]
         second = [s.one_of(filler.MINOR), *other]
         return (first + second if s.chance(0.5) else second + first), []
-    return main, [("quote", _old_mail(s, rival, " ".join(other)))]
-
-
-def _old_mail(s: Speaker, intent: Intent, text: str) -> str:
-    """An older mail, as a quotation or as a forwarded message."""
-    person = f"{s.fill('who')} <{s.fill('mail2')}>"
-    if s.chance(0.5):
-        head = s.say((f"On {s.fill('date')}, {person} wrote:",))
-        return head + "\n" + style.quoted(text, s.pick(("> ", ">", ">> ", "| ")))
-    rule = s.pick(("-----Original Message-----", "---------- Forwarded message ---------", "_" * 32))
-    return "\n".join(
-        (
-            rule,
-            f"From: {person}",
-            f"Sent: {s.fill('date')} {s.fill('clock')}",
-            f"Subject: {s.one_of(intent.subjects)}",
-            "",
-            text,
-        )
-    )
+    return main, [("quote", old_mail(s, rival, " ".join(other)))]
 
 
 def _fill(
     s: Speaker, intent: Intent, core: list[str], blocks: list[tuple[str, str]], wanted: int
 ) -> list[str]:
     """Paragraphs up to the wanted length; logs, old mails and disclaimers are put in blocks."""
-    room = wanted - sum(map(_words, core)) - sum(_words(text) for _, text in blocks)
+    room = wanted - sum(map(count_words, core)) - sum(count_words(text) for _, text in blocks)
     head = s.one_of(filler.GREETINGS) if s.chance(0.65) and wanted > 14 else ""
-    foot = _signature(s, wanted) if wanted > 14 else ""
-    room -= _words(head) + _words(foot)
+    foot = signature(s, wanted) if wanted > 14 else ""
+    room -= count_words(head) + count_words(foot)
     if room > 35 and s.chance(LOG_SHARE.get(intent.queue, 0.03) + (0.1 if room > 250 else 0)):
         blocks.insert(0, ("log", paste(s, int(room * (0.3 + 0.4 * s.rng.random())))))
-        room -= _words(blocks[0][1])
+        room -= count_words(blocks[0][1])
     if room > 45 and s.chance(0.3 if room < 150 else 0.6):
-        blocks.append(("quote", _thread(s, int(room * (0.3 + 0.4 * s.rng.random())))))
-        room -= _words(blocks[-1][1])
+        blocks.append(("quote", thread(s, int(room * (0.3 + 0.4 * s.rng.random())))))
+        room -= count_words(blocks[-1][1])
     if room > 30 and s.chance(0.25):
         blocks.append(("prose", s.one_of(filler.DISCLAIMERS)))
-        room -= _words(blocks[-1][1])
+        room -= count_words(blocks[-1][1])
     sentences = list(core)
     if room > 14 and intent.severity and s.chance(0.5) and intent.queue != "Compliance":
         sentences.append(s.one_of(filler.ATTEMPTS))
-        room -= _words(sentences[-1])
+        room -= count_words(sentences[-1])
     before, behind = _chatter(s, room)
     return [text for text in (head, *_paragraphs(s, [*before, *sentences, *behind]), foot) if text]
 
@@ -216,33 +197,8 @@ def _chatter(s: Speaker, room: int) -> tuple[list[str], list[str]]:
             break
         sentence = s.say(phrase)
         sides[s.below(2)].append(sentence)
-        room -= _words(sentence)
+        room -= count_words(sentence)
     return sides
-
-
-def _thread(s: Speaker, room: int) -> str:
-    """Earlier mails of the same thread, without anything to the point, of about ``room`` words."""
-    out: list[str] = []
-    mark = "> "
-    while room > 0:
-        other = Speaker(s.rng, MAKERS, LASTING, {"year": s.facts["year"]})
-        banks = (filler.CHATTER, filler.STAFF_REPLIES, filler.CHATTER)
-        text = " ".join(map(other.one_of, banks))
-        head = f"On {other.fill('date')} at {other.fill('clock')}, {other.fill('mail')} wrote:"
-        out += [head, style.quoted(text, mark)]
-        room -= _words(text) + _words(head)
-        mark = "> " + mark
-    return "\n".join(out)
-
-
-def _signature(s: Speaker, wanted: int) -> str:
-    if s.chance(0.2):
-        return ""
-    lines = [s.one_of(filler.CLOSINGS)] if s.chance(0.8) else []
-    lines.append(s.pick((s.fill("first"), f"{s.fill('first')} {s.fill('last')}")))
-    if wanted > 45 and s.chance(0.5):
-        lines += [f"{s.fill('role')} | {s.fill('company')}", f"{s.fill('mail')} | {s.fill('phone')}"]
-    return "\n".join(lines)
 
 
 def _paragraphs(s: Speaker, sentences: list[str]) -> list[str]:
@@ -305,6 +261,6 @@ def _lay_out(s: Speaker, blocks: list[tuple[str, str]], subject_words: int) -> s
     as_html = s.chance(0.08)
     while True:
         body = style.html(s, blocks) if as_html else "\n\n".join(text for _, text in blocks)
-        if _words(body) + subject_words <= LONGEST:
+        if count_words(body) + subject_words <= LONGEST:
             return body
         blocks = blocks[:-1]

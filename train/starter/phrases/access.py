@@ -2,7 +2,9 @@
 
 from train.starter.grammar import bank, read_intents
 
-INTENTS = read_intents("Account Access", """\
+INTENTS = read_intents(
+    "Account Access",
+    """\
 == reset-mail > Technical Bug 2
 s password reset [mail does not come|not possible]; forgot password
 o I [forgot|lost] my password and the reset mail [never comes|does not arrive] at {mail}.
@@ -39,8 +41,8 @@ a How do I [register|enrol] the new phone?
 == sso-one-user > Technical Bug 2
 s SSO [refused|not working] for {who}; no account found
 o Single sign-on [refuses|does not know] {user}, [all others get in|others can].
-o After we changed [the identity provider|our mail domain|the certificate], [nobody is let in|logins by
-  SSO are refused].
+o After we changed [the identity provider|our mail domain|the certificate], [nobody is let
+  in|logins by SSO are refused].
 o SSO says "[user not assigned|no account found|not authorised]" [for me|for {who}].
 d In our directory the user [is in the right group|looks right].
 d The [certificate|metadata] was [renewed|exchanged] {past}.
@@ -51,8 +53,8 @@ a Can you [upload|enter] the new [certificate|metadata] for our tenant?
 == invitation > Technical Bug 1
 s invitation [expired|not received]; new colleague
 o The invitation for {who} [has expired|never arrived|says it was used].
-o [Our new colleague|A new starter] [cannot register|cannot join] with the invitation [sent {past}|we
-  sent].
+o [Our new colleague|A new starter] [cannot register|cannot join] with the invitation [sent
+  {past}|we sent].
 o [I was invited|I got an invitation] to {product}, [the link is dead|the link says invalid].
 d The address is {mail}, [I checked it twice|spelt right].
 d [Sending it again|A second one] [fails|says "already a member"].
@@ -107,7 +109,8 @@ a Which login [should|shall] I use?
 
 == admin-gone > Compliance 2
 s admin has left, nobody can [get in|manage users]; transfer ownership
-o Our only admin [left the company|is ill for long], [nobody can manage users|no one has the rights].
+o Our only admin [left the company|is ill for long], [nobody can manage users|no one has the
+  rights].
 o Please [transfer|hand over] ownership of our [workspace|tenant] to {who}.
 o [I took over|I have taken over] from {who} and need [admin rights|the owner role].
 d [The old admin's mailbox|That mailbox] [is gone|no longer exists].
@@ -143,11 +146,11 @@ a Who [may|can] [make|renew] keys [with us|in our account]?
 
 == strange-login > Compliance 3
 s someone else in my account?; login from unknown [country|place]
-o I got [a mail|an alert] about a login from {country} [that was not me|at {clock}], [{ip}|please lock
-  it].
+o I got [a mail|an alert] about a login from {country} [that was not me|at {clock}], [{ip}|please
+  lock it].
 o [I think|I fear] someone [has my password|is using my account].
-o My [password|mail address] was changed [{past}|overnight], [not by me|I did not do that], and now I
-  am [shut out|locked out].
+o My [password|mail address] was changed [{past}|overnight], [not by me|I did not do that], and now
+  I am [shut out|locked out].
 d The session list [shows|has] {ip}, [I was in bed|we have nobody there].
 d I [clicked on|fell for] a [false|fake] login page {past}.
 d The same password [was used|I used] elsewhere, [sadly|I admit].
@@ -156,12 +159,12 @@ a How do I [get it back|take back my account]?
 
 == suspended > Billing 2
 s "account suspended" at login; cannot get in though [paid|all is paid]
-o [At login|When signing in] I read "account suspended", [billing says all is paid|our invoices are all
-  paid].
-o [Accounts|Your billing] confirmed the payment [{past}|yesterday], [but the login|and yet the login]
-  stays [blocked|suspended].
-o We paid, the invoice shows as settled, but [the suspension|the block] [of our users|on {user}] [was
-  not lifted|is still on].
+o [At login|When signing in] I read "account suspended", [billing says all is paid|our invoices are
+  all paid].
+o [Accounts|Your billing] confirmed the payment [{past}|yesterday], [but the login|and yet the
+  login] stays [blocked|suspended].
+o We paid, the invoice shows as settled, but [the suspension|the block] [of our users|on {user}]
+  [was not lifted|is still on].
 d It is only the [flag|lock] on the [account|tenant] that [has to go|is left].
 d Your colleague from billing [sent us to you|said you can lift it].
 d {many} users [wait|cannot get in].
@@ -172,8 +175,8 @@ a When [can we|will we be able to] log in [again|]?
 s users in the wrong [group|role] after sync; provisioning
 o [SCIM|The directory sync] [puts|has put] {many} users in the [wrong group|guest role].
 o [New users|New staff] from our directory [get no seat|get no role|come in without rights].
-o [The group|The team] "{team}" [is not mapped|maps to the wrong role], [so nobody there gets in|please
-  correct].
+o [The group|The team] "{team}" [is not mapped|maps to the wrong role], [so nobody there gets
+  in|please correct].
 d In the directory all is [right|in order].
 d It should be [editor|member|agent].
 d We [renamed|moved] the group {past}.
@@ -182,8 +185,8 @@ a Where [do I|can we] set [which group gets which role|the mapping]?
 
 == ip-allow-list > Technical Bug 2
 s locked out by IP [rule|allow-list]; new office address
-o We [moved offices|changed provider] and [now the IP allow-list shuts us out|our new address is not
-  allowed].
+o We [moved offices|changed provider] and [now the IP allow-list shuts us out|our new address is
+  not allowed].
 o "Your network is not allowed": [I am|we are] [locked out|refused] from {ip}.
 o I [set|entered] the wrong range in the IP rules and [locked myself out|now no admin gets in].
 d The new range is {ip}/29.
@@ -197,13 +200,15 @@ s guest login for [our auditor|a visitor]; read-only access
 o [Our auditor|An outside accountant] needs [a read-only login|guest access] [until {date}|for {n}
   days].
 o Please [set up|create] a [guest|temporary] user for {mail}.
-o [The login|The guest user] we [made|ordered] for the auditor [sees nothing|has expired|is refused].
+o [The login|The guest user] we [made|ordered] for the auditor [sees nothing|has expired|is
+  refused].
 d They should see the {area} [only|and nothing more].
 d No [seat|licence] is [free|left], [maybe that is why|I believe].
 d [They come|The audit is] on {date}.
 a Please [create|extend] the [user|access].
 a Which role is [right|read-only]?
-""")
+""",
+)
 
 ASKS = bank("""\
 [Please let me back in|Please help me get in], [I cannot work like this|{day} is the latest].

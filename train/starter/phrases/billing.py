@@ -2,12 +2,15 @@
 
 from train.starter.grammar import bank, read_intents
 
-INTENTS = read_intents("Billing", """\
+INTENTS = read_intents(
+    "Billing",
+    """\
 == double-charge > Technical Bug 2
 s charged [twice|two times]; double payment for {invoice}
 o [Our card was|We were] [charged twice|debited two times] for {invoice}, {amount} each.
 o The bank statement shows {amount} [twice|two times] on {date}, [both from you|same reference].
-o You have [taken|collected] {amount} [again|a second time] though {invoice} was [settled|paid] {past}.
+o You have [taken|collected] {amount} [again|a second time] though {invoice} was [settled|paid]
+  {past}.
 d [Both bookings|The two debits] are [{n} minutes|one day] apart.
 d [Order|Our order] {order}, card ending [4242|1881|0005].
 d [I attach|Attached is] the [statement|bank extract], both lines marked.
@@ -85,20 +88,21 @@ a Please [charge|try] the new card again.
 
 == cancel > Sales 1
 s [cancel|end] our subscription; notice for {account}
-o [We hereby cancel|Please cancel|I want to end] [our subscription|the {plan} plan|{product}] [at the
-  end of the term|from {month}].
+o [We hereby cancel|Please cancel|I want to end] [our subscription|the {plan} plan|{product}] [at
+  the end of the term|from {month}].
 o [We will not renew|Please do not renew] {account}.
 o I cancelled {past} and [was billed again|got {invoice} all the same].
 d [The notice period|Notice of {tens} days] is kept.
 d [We are closing the department|We no longer need it|The project ended].
 d [No counter-offer|No call], please.
-a Please [confirm|acknowledge] the [end date|cancellation] and [send the final bill|stop the debits].
+a Please [confirm|acknowledge] the [end date|cancellation] and [send the final bill|stop the
+  debits].
 a What will the last [invoice|amount] be?
 
 == proration > Sales 1
 s how was {amount} worked out; bill after [upgrade|downgrade]
-o [Since|After] the [upgrade|downgrade] to {plan} {past}, [I do not understand|nobody understands] the
-  [sum|bill].
+o [Since|After] the [upgrade|downgrade] to {plan} {past}, [I do not understand|nobody understands]
+  the [sum|bill].
 o {invoice} has [two|{n}] lines for [the same month|{month}], one [credit|part] and one charge.
 o We moved [from monthly to yearly|to {plan}] and [paid for both|were billed for the rest again].
 d By my own [sums|calculation] it should be {amount}.
@@ -110,7 +114,8 @@ a Is the [remainder|unused part] [credited|set off]?
 == dunning > Account Access 2
 s reminder for paid invoice; [dunning|final notice] {invoice}
 o We got [a reminder|a dunning letter|a final notice] for {invoice}, [it is paid|paid on {date}].
-o You [threaten|announce] to [block|stop] our account over {amount} [that we paid|that we do not owe].
+o You [threaten|announce] to [block|stop] our account over {amount} [that we paid|that we do not
+  owe].
 o Every [week|month] comes a reminder for {invoice}, which was [cancelled|credited] {past}.
 d Transfer of {amount}, reference [{order}|{invoice}], [value date|booked] {date}.
 d Perhaps [it was booked|the money went] to our other customer number {account}.
@@ -120,7 +125,8 @@ a Who [in accounts|at your side] can [put this straight|clear that up]?
 
 == purchase-order > Sales 0
 s PO number for {invoice}; [purchase order|cost centre] missing
-o Our [purchasing|accounts payable] rejects {invoice} [since|because] the PO number is [missing|wrong].
+o Our [purchasing|accounts payable] rejects {invoice} [since|because] the PO number is
+  [missing|wrong].
 o Please put [the order number|cost centre {account}|PO {order}] on [all|the next] invoices.
 o [Without|If there is no] PO number [we cannot pay|our system does not release] {invoice}.
 d The PO was in [our mail|the order form] of {date}.
@@ -144,7 +150,8 @@ a Please [explain|account for] the [charge|debit].
 s discount not on {invoice}; promised price
 o The [discount|voucher] of {percent} [is not on|was not taken off] {invoice}.
 o We were [promised|quoted] {amount}, the invoice [says|has] more.
-o The [loyalty|volume|first-year] discount [ended|vanished] from our bill [without a word|in {month}].
+o The [loyalty|volume|first-year] discount [ended|vanished] from our bill [without a word|in
+  {month}].
 d The [offer|mail] of {date} [from your {who}|from your side] states it [clearly|in writing].
 d The code was [accepted|shown] at checkout.
 d The difference [comes to|is] {amount}.
@@ -154,8 +161,8 @@ a Why was it [dropped|not applied]?
 == locked-over-payment > Account Access 2
 s account locked over invoice we [paid|dispute]; {invoice}
 o You locked our [account|logins] over {invoice}, [which we dispute|which is wrong by {amount}].
-o Our users [cannot log in|are locked out] because you [say|think] {invoice} is unpaid, [we did pay|
-  the transfer went out {past}].
+o Our users [cannot log in|are locked out] because you [say|think] {invoice} is unpaid, [we did
+  pay|the transfer went out {past}].
 o Before we [talk of|speak of] [access|logins]: the [amount|invoice] behind the lock is [wrong|not
   ours].
 d We [dispute|contest] {amount} of it[|, in writing, on {date}].
@@ -167,9 +174,10 @@ a Who decides on [disputed|contested] invoices?
 == outage-credit > Technical Bug 1
 s credit for the outage; SLA [refund|credit] {month}
 o For the outage [of {date}|in {month}] [we claim|we ask for] [the SLA credit|a credit on our bill].
-o {product} was [down|unusable] for {n} hours [in {month}|on {date}], yet we were billed [in full|
-  {amount}].
-o [According to|By] the contract, downtime [above|over] {n} hours [reduces the fee|gives us a credit].
+o {product} was [down|unusable] for {n} hours [in {month}|on {date}], yet we were billed [in
+  full|{amount}].
+o [According to|By] the contract, downtime [above|over] {n} hours [reduces the fee|gives us a
+  credit].
 d The [fault|bug] itself is [repaired|fixed], this is about the money.
 d The status page [lists|admits] the [crash|incident].
 d We [work it out|reckon] at {amount}.
@@ -197,7 +205,8 @@ d On the [web page|order form] [prices were|the price was] in the other one.
 d The rate you used [on {date}|there] is [not that of the day|unclear].
 a Please change the [currency|billing currency].
 a Which rate do you [use|apply], and [of which day|from where]?
-""")
+""",
+)
 
 ASKS = bank("""\
 Please [check|correct] our [billing|invoice] and [tell me|let me know] [the result|what is due].

@@ -2,13 +2,15 @@
 
 from train.starter.grammar import bank, read_intents
 
-INTENTS = read_intents("Technical Bug", """\
+INTENTS = read_intents(
+    "Technical Bug",
+    """\
 == export-empty > Billing 1
 s [empty|broken] export; [CSV|Excel] export from {area}
 o The [CSV|Excel|PDF] export of the {area} [comes out empty|has only the header row|is cut off
   after {many} rows] {when}.
-o [When|Each time] I export the {area}, the file is [0 bytes|blank|unreadable], [though|even if] the
-  screen shows [{many} rows|everything].
+o [When|Each time] I export the {area}, the file is [0 bytes|blank|unreadable], [though|even if]
+  the screen shows [{many} rows|everything].
 o {file} [never arrives|is corrupt when I open it|misses half of the columns] when I run the export.
 d It [used to work|was fine] {past}, with the same filter and the same [rows|columns].
 d Smaller ranges, [about {n} days|one week|fewer than {many} rows], [export fine|do come out].
@@ -86,7 +88,8 @@ a [Is it known|Has anyone else reported it]?
 
 == import-fails > Account Access 1
 s import [fails|stops at {percent}]; cannot import {file}
-o The import of {file} [stops at {percent}|fails with {error}|reports success and brings in nothing].
+o The import of {file} [stops at {percent}|fails with {error}|reports success and brings in
+  nothing].
 o Importing [contacts|products|bookings] into the {area} [breaks|aborts] on [row {many}|umlauts and
   accents|the date column].
 o Your importer [rejects|chokes on] a file [that it made itself|that it took {past}].
@@ -99,7 +102,8 @@ a Please [fix the importer|import it for us by hand].
 == api-errors > Sales 2
 s API answers 500; {error} from the API
 o Calls to [{url}|the REST API|your API] [answer|fail with] {error} {when}.
-o The API [returns 500|times out|sends half a JSON] for [about {percent}|one in {n}] of our requests.
+o The API [returns 500|times out|sends half a JSON] for [about {percent}|one in {n}] of our
+  requests.
 o [POST|PUT|PATCH] to {url} [breaks|fails] since [your release|version {version}].
 d The same [call|payload] with curl [gives the same|fails too], so it is not our client.
 d [Token and rights are right|The key is valid], GET [works|is fine].
@@ -121,7 +125,8 @@ a How [can|do] I go back to the version [before|that worked]?
 == duplicates > Billing 1
 s duplicate records; everything [twice|double] in {area}
 o Every [record|entry|contact] in the {area} [is there twice|has been doubled] {when}.
-o {product} [creates|makes] [two|{n}] copies of [each order|each booking] [when I save once|by itself].
+o {product} [creates|makes] [two|{n}] copies of [each order|each booking] [when I save once|by
+  itself].
 o A [single click|single upload] [makes|produces] duplicates in the {area}, [today {many}|all day].
 d [IDs are different|They have different ids], all else is [the same|identical].
 d If I delete one, [both go|the other goes too].
@@ -153,26 +158,29 @@ a [Please repair|Please mend] the upload, [we need the scans|we work with it all
 
 == invoice-page-broken > Billing 1
 s invoice page [blank|does not load]; error on billing page
-o The [invoice page|billing tab|payment history] [stays blank|throws {error}|loads for ever] in every
-  browser {when}.
+o The [invoice page|billing tab|payment history] [stays blank|throws {error}|loads for ever] in
+  every browser {when}.
 o Clicking [Download|View] next to an invoice in {product} [does nothing|opens an empty tab|ends in
   {error}].
-o The total on the [invoice screen|billing page] [shows NaN|shows {error}|flickers], the PDF has the
-  right one.
-d The amounts [themselves are right|are not the question], [only the page|just the screen] is broken.
+o The total on the [invoice screen|billing page] [shows NaN|shows {error}|flickers], the PDF has
+  the right one.
+d The amounts [themselves are right|are not the question], [only the page|just the screen] is
+  broken.
 d The console [says|shows]: cannot read properties of undefined, [invoices.js|billing.js].
 d For {who} with the same role [it works|the same error comes].
-a Please [repair the page|fix the script], [no accounting question here|I have no issue with the bill].
+a Please [repair the page|fix the script], [no accounting question here|I have no issue with the
+  bill].
 a Is this page [known to be broken|under repair]?
 
 == login-page-broken > Account Access 3
 s login page [blank|broken] for everybody; [error|loop] at login screen
-o The login [page|screen] [is blank|shows {error}|reloads in a loop] for [everybody|all {many} of us]
-  {when}.
+o The login [page|screen] [is blank|shows {error}|reloads in a loop] for [everybody|all {many} of
+  us] {when}.
 o {when2} the sign-in button [does nothing|is missing|cannot be clicked], [on any account|for all].
-o After your [release|maintenance] the login page [has lost its style sheet|throws a script error|ends
-  in {error}], passwords [are fine|are not the problem].
-d Typing [the password|the code] is possible, [the form never submits|then the page just turns white].
+o After your [release|maintenance] the login page [has lost its style sheet|throws a script
+  error|ends in {error}], passwords [are fine|are not the problem].
+d Typing [the password|the code] is possible, [the form never submits|then the page just turns
+  white].
 d [Status page says all green|Your status page is green], [it is not|that is wrong].
 d [Private window|Another browser|Another network], [same|no difference].
 a [Roll back|Undo] the release[| please], or [repair|fix] the page.
@@ -214,10 +222,12 @@ a Please [say|tell us] whether the data can be [saved|recovered].
 
 == consent-banner-broken > Compliance 1
 s [cookie|consent] banner cannot be closed; privacy page error
-o The [cookie|consent] banner of {product} [cannot be closed|comes back on each click|covers the page].
+o The [cookie|consent] banner of {product} [cannot be closed|comes back on each click|covers the
+  page].
 o The [data deletion|privacy export] job in the {area} [ends in|fails with] {error} {when}.
 o The audit log screen [does not load|shows {error}] {when}.
-d It is [a plain fault|a software fault], [no legal question|nothing legal], the button does nothing.
+d It is [a plain fault|a software fault], [no legal question|nothing legal], the button does
+  nothing.
 d In version {version} [it worked|the same job ran through].
 d The job log has [a stack trace|only {error}].
 a Please [repair|fix] the [button|job|screen].
@@ -234,7 +244,8 @@ d Deleting a line [brings it back to life|helps for a minute].
 d [It hits|This hits] [all|{n}] of our [sales people|representatives].
 a [Please fix|Please repair] the [builder|module].
 a Is there a way around this [fault|bug]?
-""")
+""",
+)
 
 ASKS = bank("""\
 [Please fix this|Please look into it|Could a developer look at this], [thanks|it has gone on
