@@ -6,8 +6,6 @@ import os
 
 import click
 
-from cascade.errors import CascadeError
-
 EXAMPLES = """\b
 Examples:
   cascade serve
@@ -45,10 +43,6 @@ def serve(**flags: str | None) -> None:
     for name, value in flags.items():
         if value is not None:
             os.environ[variable(name)] = value
-    try:
-        server = server_for(read_settings(os.environ))
-    except CascadeError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
+    server = server_for(read_settings(os.environ))
     click.echo(WELCOME.format(bundle=server.settings.bundle, url=server.url))
     server.run()

@@ -59,7 +59,7 @@ def kind_of(status: int) -> Kind:
     return Kind("about:blank", HTTPStatus(status).phrase, status)
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  (the RFC's word)
     """Raised anywhere below a request to answer it with an error.
 
     Args:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -80,7 +79,7 @@ class Server(BaseApplication):
             bound = listen(host, port)
             port = bound.getsockname()[1]
             bind = f"fd://{bound.detach()}"  # gunicorn's from here on
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (shown, not bound)
         return bind, f"http://{_authority(host, port)}/"
 
     def load_config(self) -> None:
@@ -135,7 +134,8 @@ class Server(BaseApplication):
         """Serve until a signal ends it.
 
         Raises:
-            SystemExit: 0 after a signal, 2 where the workers could not start.
+            SystemExit: 0, after a signal.
+            CascadeError: a worker could not start.
         """
         master = os.getpid()
         try:
@@ -143,8 +143,7 @@ class Server(BaseApplication):
         except SystemExit as end:
             gave_up = end.code in (Arbiter.APP_LOAD_ERROR, Arbiter.WORKER_BOOT_ERROR)
             if gave_up and os.getpid() == master:  # a worker's own code is for the master
-                print("Error: a worker could not start; see the log above", file=sys.stderr)
-                raise SystemExit(2) from None
+                raise CascadeError("a worker could not start; the log says why") from None
             raise
 
 

@@ -73,10 +73,11 @@ def main(mode: str) -> None:
 
     try:
         server = Server(read_settings(os.environ), check, load)
-    except CascadeError as error:
-        sys.exit(f"Error: {error}")
-    print(server.url, flush=True)
-    server.run()
+        print(server.url, flush=True)
+        server.run()
+    except CascadeError as error:  # as the front door does
+        print(f"cascade: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ FAKE = Path(__file__).parent / "fake_server.py"
 JSON = {"Content-Type": "application/json"}
 SECRET = "hunter2"
 URL = re.compile(r"http://\S+")
-VERB = ["-c", "from serve.cli import serve; serve()"]
+VERB = ["-c", "from cascade.cli import main; main()", "serve"]
 
 
 class Running:
@@ -231,20 +231,21 @@ def test_a_hangup_renews_the_workers_and_refuses_nobody(tmp_path: Path) -> None:
 
 def test_a_bundle_that_is_not_sound_stops_the_start(tmp_path: Path) -> None:
     with running("broken-check", tmp_path / "log") as server:
-        assert server.process.wait(timeout=20) != 0
-        assert server.log == "Error: bundle.json: no such file\n"
+        assert server.process.wait(timeout=20) == 2
+        assert server.log == "cascade: bundle.json: no such file\n"
 
 
 def test_a_bundle_that_no_worker_can_load_ends_the_server(tmp_path: Path) -> None:
     with running("broken-load", tmp_path / "log") as server:
         assert server.process.wait(timeout=20) == 2
         assert server.log.count("encoder/model.onnx: damaged") == 1
+        assert server.log.endswith("cascade: a worker could not start; the log says why\n")
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, server: Running) -> None:
     port = server.address.split(":")[1]
     with running("", tmp_path / "log", CASCADE_PORT=port) as second:
-        assert second.process.wait(timeout=20) != 0
+        assert second.process.wait(timeout=20) == 2
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in second.log
 
 
@@ -276,6 +277,6 @@ def test_the_verb_names_the_bundle_that_is_not_there(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     with running([*VERB, "--bundle", str(nowhere), "--port", "0"], tmp_path / "log") as server:
         assert server.process.wait(timeout=20) == 2
-        assert server.log.startswith("Error: ")
+        assert server.log.startswith("cascade: ")
         assert str(nowhere) in server.log
         assert len(server.log.splitlines()) == 1
