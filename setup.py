@@ -20,6 +20,7 @@ TEST = [
     "openapi-spec-validator>=0.7",
     "ruff>=0.14",
     "mypy>=1.15",
+    "types-gunicorn",
     "types-regex",
     "types-tqdm",
 ]
@@ -46,7 +47,7 @@ setup(
         "tqdm>=4.66",
         "flask>=3.1,<4",
         "pydantic>=2.10,<3",
-        "gunicorn>=23",
+        "gunicorn>=27,<28",
     ],
     extras_require={"train": TRAIN, "test": TEST + TRAIN},
     entry_points={

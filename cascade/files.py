@@ -73,8 +73,20 @@ def table_format(path: Path) -> str:
     return kind
 
 
+class Position:
+    """How far reading is, for a progress bar."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        """Share of the file that was read, in [0, 1]."""
+
+
 def read_rows(
-    path: Path, columns: Sequence[str] | None = None, *, encoding: str = "utf-8"
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    encoding: str = "utf-8",
+    position: Position | None = None,
 ) -> Iterator[Row | BadRow]:
     """Stream the rows of a table.
 
@@ -82,6 +94,7 @@ def read_rows(
         path: the file; its name tells the format.
         columns: the columns that are wanted, in any order; None means all of them.
         encoding: of text formats. A UTF-8 byte order mark is skipped.
+        position: is kept up to date while reading.
 
     Raises:
         ColumnError: a wanted column is not in the file; the message lists those that are.
@@ -90,14 +103,19 @@ def read_rows(
     kind = table_format(path)
     try:
         if kind == "Parquet":
-            yield from _read_parquet(path, columns)
+            yield from _read_parquet(path, columns, position or Position())
             return
-        with _open_text(path, encoding) as handle:
+        with path.open("rb") as raw, _text(raw, path, encoding) as handle:
+            size = max(path.stat().st_size, 1)
             lines = _Lines(handle, path)
             if kind == "JSONL":
-                yield from _read_jsonl(lines, columns)
+                rows = _read_jsonl(lines, columns)
             else:
-                yield from _read_csv(lines, columns, "\t" if kind == "TSV" else ",")
+                rows = _read_csv(lines, columns, "\t" if kind == "TSV" else ",")
+            for row in rows:
+                if position:
+                    position.share = raw.tell() / size
+                yield row
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -110,19 +128,18 @@ def read_rows(
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def _open_text(path: Path, encoding: str) -> IO[str]:
+def _text(raw: IO[bytes], path: Path, encoding: str) -> IO[str]:
+    """The file's text, its line ends as they are."""
     gzipped = path.suffix.lower() == ".gz"
-    opener: Any = gzip.open if gzipped else open
+    plain: Any = gzip.GzipFile(fileobj=raw) if gzipped else raw
+    errors = "strict"
     if encoding.lower() in ("utf-8", "utf8"):
-        with opener(path, "rb") as raw:
-            if raw.read(4).startswith(UTF16_32):
-                raise InputError(f"{path}: this is UTF-16, not UTF-8; pass --encoding utf-16")
+        if plain.read(4).startswith(UTF16_32):
+            raise InputError(f"{path}: this is UTF-16, not UTF-8; pass --encoding utf-16")
+        plain.seek(0)
         # Bytes that are not UTF-8 become lone surrogates, so that one bad row costs one row.
         encoding, errors = "utf-8-sig", "surrogateescape"
-    else:
-        errors = "strict"
-    handle: IO[str] = opener(path, "rt", encoding=encoding, errors=errors, newline="")
-    return handle
+    return io.TextIOWrapper(plain, encoding=encoding, errors=errors, newline="")
 
 
 class _Lines:
@@ -248,7 +265,9 @@ def _read_jsonl(lines: _Lines, columns: Sequence[str] | None) -> Iterator[Row | 
         yield from waiting
 
 
-def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row | BadRow]:
+def _read_parquet(
+    path: Path, columns: Sequence[str] | None, position: Position
+) -> Iterator[Row | BadRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -261,6 +280,7 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> Iterator[Row | B
         for batch in table.iter_batches(batch_size=1024, columns=wanted):
             for values in batch.to_pylist():
                 line += 1
+                position.share = line / table.metadata.num_rows
                 yield _checked(line, {name: _as_text(values[name]) for name in wanted})
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0][:120]
@@ -303,38 +323,3 @@ def _wanted(path: Path, header: Sequence[str], columns: Sequence[str] | None) ->
         if list(header).count(name) > 1:
             raise ColumnError(f"{path}: the column {name!r} stands twice in the header")
     return {name: place[name] for name in names}
-
-
-class TextTableWriter:
-    """Write a CSV, TSV or JSONL table row by row, gzip'd or not."""
-
-    def __init__(self, handle: IO[str], kind: str, columns: Sequence[str]) -> None:
-        self._handle = handle
-        self._columns = list(columns)
-        self._writer = (
-            None
-            if kind == "JSONL"
-            else csv.writer(
-                handle, delimiter="\t" if kind == "TSV" else ",", lineterminator="\n"
-            )
-        )
-
-    def header(self) -> None:
-        if self._writer:
-            self._writer.writerow(self._columns)
-
-    def write(self, values: dict[str, Any]) -> None:
-        if self._writer:
-            self._writer.writerow([_cell(values.get(name)) for name in self._columns])
-        else:
-            row = {name: values.get(name) for name in self._columns}
-            self._handle.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def text_writer(raw: IO[bytes]) -> io.TextIOWrapper:
-    """A UTF-8 text layer over a binary file, line ends written as they are."""
-    return io.TextIOWrapper(raw, encoding="utf-8", newline="")

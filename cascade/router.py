@@ -24,6 +24,8 @@ ALTERNATIVES = 3
 """How many of the next best queues a decision names."""
 
 SETTLED, EMPTY, LATE, UNSURE = 0, 1, 2, 3
+NO_TEXT = "nothing is left to read once the text is cleaned"
+TOO_LATE = "the deadline was over before the next stage"
 
 
 class Cascade:
@@ -123,21 +125,14 @@ class Cascade:
             confidence = run.joined[QUEUE][asked].max(axis=1)
             settled = gate.settles(confidence) & (run.status[asked] != EMPTY)
             run.settle(asked, settled, stage.name, confidence, time.perf_counter() - now)
-        return [self._decision(ticket, run, i, deadline_ms) for i, ticket in enumerate(batch)]
+        return [self._decision(ticket, run, i) for i, ticket in enumerate(batch)]
 
-    def _decision(self, ticket: Ticket, run: _Run, i: int, deadline_ms: float | None) -> Decision:
+    def _decision(self, ticket: Ticket, run: _Run, i: int) -> Decision:
         probabilities = run.joined[QUEUE][i]
         order = np.argsort(-probabilities, kind="stable")
         choices = [Choice(self.queues[k], float(probabilities[k])) for k in order]
         routed = run.status[i] == SETTLED
-        reason = {
-            SETTLED: "",
-            EMPTY: "nothing is left to read once the text is cleaned",
-            LATE: f"the deadline of {deadline_ms:g} ms was over before the next stage"
-            if deadline_ms is not None
-            else "",
-            UNSURE: self._unsure,
-        }[int(run.status[i])]
+        reason = {SETTLED: "", EMPTY: NO_TEXT, LATE: TOO_LATE, UNSURE: self._unsure}
         labels = {}
         for name, classes in self.heads.items():
             if name != QUEUE:
@@ -153,7 +148,7 @@ class Cascade:
             labels=labels,
             stages=tuple(run.traces[i]),
             bundle=self.bundle_id,
-            reason=reason,
+            reason=reason[int(run.status[i])],
         )
 
 

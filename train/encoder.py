@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -244,11 +245,12 @@ class _Run:
         state.history.append(
             {"seconds": round(state.seconds, 1), "pass": state.number + 1, "loss": round(loss, 4)}
         )
-        tqdm.write(
-            f"  {state.seconds / 60:5.1f} min  pass {state.number + 1:2}  "
-            f"held-out log-loss {loss:.4f}{'' if loss < state.best else '  (not better)'}",
-            file=bar.fp,
-        ) if not bar.disable else None
+        if not bar.disable:
+            bar.write(
+                f"  {state.seconds / 60:5.1f} min  pass {state.number + 1:2}  "
+                f"held-out log-loss {loss:.4f}{'' if loss < state.best else '  (not better)'}",
+                file=sys.stderr,
+            )
         if loss < state.best:
             state.best, state.waited, self.best = loss, 0, _copy(self.model)
         else:

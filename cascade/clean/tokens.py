@@ -70,7 +70,8 @@ _TOKEN_OF = {
 } | {"membership": "<id>"}
 # The number is found first and then, backwards, the words before it: digits are rarer than words.
 _ID = regex.compile(
-    r"(?<=[A-Za-z#:./_-]\s?)(?<![\d.,$€£])(?!0x|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b)[0-9][\w/-]{1,30}+(?![.,]?\d|%)"
+    r"(?<=[A-Za-z#:./_-]\s?)(?<![\d.,$€£])(?!0x|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b)"
+    r"[0-9][\w/-]{1,30}+(?![.,]?\d|%)"
 )
 _BEFORE_ID = regex.compile(
     rf"(?r)\b(?<word>{'|'.join(_ID_WORDS.values())})s?(?:\s(?<kind>id|no|nr|num|number|ref|reference"
@@ -80,7 +81,8 @@ _BEFORE_ID = regex.compile(
 _PREFIXED = regex.compile(
     rf"(?<![\w-])(?<word>{'|'.join(_PREFIXES.values())})[-_\#]?\d{{3,}}+[\w-]{{0,30}}+"
 )
-_SHARP = regex.compile(r"(?<![\w&#])#\d{4,12}+(?!\w)")
+# Six digits behind an unknown prefix, as ISO-27001 and the like are no ids.
+_BARE_ID = regex.compile(r"(?<![\w&#-])(?:#\d{4,12}+|[A-Z]{2,4}-\d{6,12}+)(?![\w-])")
 
 _SHORTEST_HASH = 16
 # An address in memory; 0x80070005, with eight digits, is an error code.
@@ -89,15 +91,12 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # The classes are possessive and start at a boundary: a run is scanned once for each alternative.
 _HASH = regex.compile(
     rf"""(?<![\w+/=-])(?:\{{?{_UUID}\}}?
-    | 0x[0-9a-f]{{9,}}+                                       # an address; 0x80070005 is a code
     | (?=[a-f]*+[0-9])(?=[0-9]*+[a-f])[0-9a-f]{{16,}}+
     | (?:[0-9a-f]{{2}}:){{5,}}+[0-9a-f]{{2}}                  # MAC address, fingerprint
     )(?![\w-])""",
     regex.VERBOSE | regex.IGNORECASE,
 )
-_BASE64 = regex.compile(
-    r"(?<![\w+/=.-])(?=[^\W\d_A-Z]*+.)(?:[A-Za-z0-9+/_-]{60,}+={0,2}+)(?:\.[A-Za-z0-9_-]++){0,2}+"
-)
+_BASE64 = regex.compile(r"(?<![\w+/=.-])[A-Za-z0-9+/_-]{60,}+={0,2}+(?:\.[A-Za-z0-9_-]++){0,2}+")
 
 
 def ids(text: str) -> str:
@@ -112,9 +111,9 @@ def ids(text: str) -> str:
         text = _HASH.sub("<hash>", _BASE64.sub(_if_encoded, text))
     if "0x" in text:
         text = _POINTER.sub("<hash>", text)
-    text = _PREFIXED.sub(lambda match: _TOKEN_OF[match["word"].lower()], text)
+    text = _PREFIXED.sub(lambda match: _TOKEN_OF[match["word"].casefold()], text)
     text = _without_keyed(text)
-    return _SHARP.sub("<id>", text) if "#" in text else text
+    return _BARE_ID.sub("<id>", text)
 
 
 def _if_encoded(match: regex.Match[str]) -> str:
@@ -134,7 +133,7 @@ def _without_keyed(text: str) -> str:
             continue
         marked = before["kind"] or before["sign"].strip()
         if sum(map(str.isdigit, number[0])) >= (2 if marked else 5):
-            pieces += text[at : before.start("prefix")], _TOKEN_OF[before["word"].lower()]
+            pieces += text[at : before.start("prefix")], _TOKEN_OF[before["word"].casefold()]
             at = number.end()
     return "".join([*pieces, text[at:]])
 

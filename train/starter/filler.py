@@ -67,7 +67,7 @@ For [the record|completeness]: {device}, {browser}, {company}.
 [The number|The reference] on [my screen|the letter] is {order}, [if that helps|in case you need
   it].
 [A ticket|A request] [was opened|exists] under {case}, [please join them|no reply so far].
-[We use|I use] the [{area2}|{area}] and the {area2} [daily|most of the time].
+[We use|I use] the {area} and the {area2} [daily|most of the time].
 [Somebody|{who2}] [at|in] the {team} [said|thinks] [you can help|you know best].
 [I will be|I am] [in the office|away] from {date}[| on], [the {team} has the mailbox|please copy
   {who}].
@@ -119,6 +119,17 @@ IMPACTS = {
   around].
 """),
 }
+
+EMERGENCIES = bank("""\
+[We lose|This costs us] {amount} [per hour|an hour], [this is an emergency|immediate help is
+  needed].
+[A legal deadline|The cut-off] is [in two hours|tonight], [we must have it now|call me at once].
+[This is an emergency|It cannot wait another hour], [our management sits in a crisis meeting|call
+  now].
+[If it is not settled|Without an answer] [today|by {clock}], [we lose our biggest client|we must
+  close].
+""")
+"""What is critical to people whose software runs."""
 
 TONES = {
     "negative": bank("""\

@@ -101,7 +101,7 @@ since [{day}|{date}|yesterday]
 [Firefox|Chrome|Edge|Safari]
 """,
     "device": """\
-[my|a] [laptop|tablet|phone|desktop PC|work phone|home computer|Mac|Windows 11 machine]
+a [laptop|tablet|phone|desktop PC|work phone|home computer|Mac|Windows 11 machine]
 [Android {small}|iOS {major}|Windows 10|Windows 11|macOS {small}|Ubuntu|a thin client]
 """,
     "plan": """\
@@ -209,6 +209,17 @@ def _bank(name: str) -> Maker:
     return fill
 
 
+_area = _bank("area")
+
+
+def _area2(s: Speaker) -> str:
+    """A second area, another than the first."""
+    first = other = s.fill("area")
+    while other == first:
+        other = _area(s)
+    return other
+
+
 MAKERS: dict[str, Maker] = {
     **{name: _bank(name) for name in BANKS},
     "amount": _amount,
@@ -223,7 +234,7 @@ MAKERS: dict[str, Maker] = {
     "url": _url,
     "trace": trace,
     "ip": documentation_ip,
-    "area2": _bank("area"),
+    "area2": _area2,
     "device2": _bank("device"),
     "first": lambda s: s.pick(FIRST),
     "last": lambda s: s.pick(LAST),

@@ -114,7 +114,9 @@ def _mood(s: Speaker, intent: Intent, wanted: int) -> tuple[str, str, list[str]]
     shown = []
     if wanted > 20 or s.chance(0.4):
         if urgency != "normal" or s.chance(0.4):
-            shown.append(s.one_of(filler.IMPACTS[urgency]))
+            outage = intent.queue in ("Technical Bug", "Account Access")
+            calm = urgency == "critical" and not outage
+            shown.append(s.one_of(filler.EMERGENCIES if calm else filler.IMPACTS[urgency]))
     else:
         urgency = UNSAID_URGENCY[intent.severity]
     if wanted > 35:

@@ -58,7 +58,7 @@ o [Our new colleague|A new starter] [cannot register|cannot join] with the invit
 o [I was invited|I got an invitation] to {product}, [the link is dead|the link says invalid].
 d The address is {mail}, [I checked it twice|spelt right].
 d [Sending it again|A second one] [fails|says "already a member"].
-d [First day|They start] is {day}.
+d [Their first day|Day one] is {day}.
 a Please [send|issue] a new invitation.
 a Can you [add them|set up the user] by hand?
 

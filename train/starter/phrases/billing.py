@@ -139,7 +139,8 @@ a Can you send [e-invoices|XRechnung or UBL]?
 s what is this charge of {amount}; unknown debit
 o There is a debit of {amount} [from you|with your name] that [nobody here|no one] [knows|ordered].
 o What is [the line|the item] "{product} add-on" for {amount} on {invoice}?
-o [We are no customer|I never signed up], [still|and yet] {amount} [was taken|went off] my account.
+o [We are no customer|I never signed up], [still|and yet] {amount} [was taken from|went off] my
+  account.
 d [Nobody in the {team}|None of us] [ordered|booked] [it|that].
 d The [text|reference] of the debit [says|reads] {order}.
 d It [began|first came] in {month} and [comes monthly|came {n} times].

@@ -185,7 +185,7 @@ o [We would like|It would be good to have] a role between [viewer and editor|mem
 o [Could permissions|Would it be possible that permissions] be set [per field|per project|per
   customer]?
 o [Please add|We suggest] [a deputy function|time-limited access|approval by two] for the {area}.
-d [Our access|All our logins] [works|work], we only want it [finer|more exact].
+d [Our access works|All our logins work], we only want it [finer|more exact].
 d [Now everyone|Today everybody] in the {team} is admin, [which is silly|not ideal].
 d [Five|{n}] [more|new] roles would [do|cover it].
 a [Is this|Is that] [on the roadmap|being thought of]?

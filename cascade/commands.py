@@ -1,0 +1,169 @@
+"""``cascade route`` and ``cascade score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from cascade import batch
+from cascade.batch import Summary
+from cascade.bundle import Bundle
+from cascade.decision import Decision
+from cascade.errors import InputError
+from cascade.ticket import MAX_CHARACTERS, Ticket
+
+SHOWN = 10
+"""Bad rows that are named on the terminal; all of them are in the errors file."""
+
+bundle_option = click.option(
+    "--bundle",
+    default="bundles/starter",
+    show_default=True,
+    envvar="CASCADE_BUNDLE",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the bundle.",
+)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    '  cascade route "cannot log into vpn since this morning" --bundle bundles/it\n'
+    "  cascade route - --json < ticket.txt\n"
+)
+@click.argument("text")
+@bundle_option
+@click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+def route(text: str, bundle: Path, as_json: bool) -> None:
+    """Route one ticket. TEXT is the ticket, or - to read it from standard input."""
+    from cascade.router import Cascade
+
+    if text == "-":
+        text = sys.stdin.buffer.read(4 * MAX_CHARACTERS + 1).decode("utf-8", "replace")
+    if not text.strip():
+        raise InputError("the ticket is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"the ticket is longer than {MAX_CHARACTERS:,} characters")
+    cascade = Cascade.load(bundle)
+    cascade.warm_up()
+    (decision,) = cascade.route([Ticket(text)])
+    if as_json:
+        click.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(describe(decision)))
+
+
+def describe(decision: Decision) -> list[str]:
+    """A decision as lines for people."""
+    verb = "route to" if decision.action == "route" else "review, perhaps"
+    lines = [f"{verb} {decision.queue} ({decision.confidence:.1%})"]
+    if decision.reason:
+        lines.append(f"  because {decision.reason}")
+    for trace in decision.stages:
+        mark = " settled it" if trace.name == decision.stage else ""
+        lines.append(f"  {trace.name:8} {trace.confidence:6.1%}  {trace.ms:7.2f} ms{mark}")
+    others = ", ".join(f"{c.queue} {c.confidence:.1%}" for c in decision.alternatives)
+    lines.append(f"  else     {others}")
+    for name, label in decision.labels.items():
+        lines.append(f"  {name}: {label.value} ({label.confidence:.1%})")
+    lines.append(f"  bundle   {decision.bundle}")
+    return lines
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  cascade score incoming.csv decisions.csv --bundle bundles/it\n"
+    "  cascade score mails.jsonl.gz decisions.jsonl --text subject --text body --id ticket\n\n"
+    "Columns of OUT: id, line (in FILE), queue, confidence, action (route or review), stage, "
+    "alternative, alternative_confidence, each further label and its confidence, reason, bundle."
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@bundle_option
+@click.option("--text", multiple=True, metavar="COLUMN",
+              help="Column with the text; several are joined.  [default: as in training]")
+@click.option("--id", "id_column", metavar="COLUMN",
+              help="Column that is copied to the output.  [default: as in training]")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
+@click.option("--fresh", is_flag=True, help="Do not go on from an interrupted run.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def score(
+    file: Path,
+    out: Path,
+    bundle: Path,
+    text: tuple[str, ...],
+    id_column: str | None,
+    encoding: str,
+    fresh: bool,
+    quiet: bool,
+) -> None:
+    """Route every ticket of FILE and write the decisions to OUT.
+
+    A row that cannot be read is reported with its line, the rest is scored. An interrupted run
+    goes on when the same command is given again.
+    """
+    from cascade.router import Cascade
+
+    columns = Bundle.open(bundle).manifest.columns
+    id_column = id_column or _known_id(file, columns.id, encoding)
+    cascade = Cascade.load(bundle)
+    with tqdm(total=100, unit="%", desc=f"scoring {file.name}", disable=quiet,
+              bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
+              ) as bar:
+
+        def progress(summary: Summary, share: float) -> None:
+            bar.set_postfix_str(f"{summary.rows:,} tickets", refresh=False)
+            bar.update(share * 100 - bar.n)
+
+        try:
+            summary, resumed = batch.score(
+                cascade,
+                file,
+                out,
+                text=text or columns.text,
+                id_column=id_column,
+                encoding=encoding,
+                fresh=fresh,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            bar.close()
+            click.echo("stopped; the same command goes on from here", err=True)
+            raise SystemExit(130) from None
+    for line in _report(summary, resumed, out):
+        click.echo(line, err=True)
+
+
+def _known_id(file: Path, name: str | None, encoding: str) -> str | None:
+    """The id column that the bundle remembers, if this file has it."""
+    if name is None:
+        return None
+    from cascade.errors import ColumnError
+    from cascade.files import read_rows
+
+    try:
+        next(read_rows(file, [name], encoding=encoding), None)
+    except ColumnError:
+        click.echo(f"note: {file} has no column {name!r}, so decisions carry no id", err=True)
+        return None
+    return name
+
+
+def _report(summary: Summary, resumed: int, out: Path) -> list[str]:
+    lines = []
+    if resumed:
+        lines.append(f"went on after the {resumed:,} rows of an interrupted run")
+    scored: Any = summary.rows - summary.bad
+    lines.append(f"scored {scored:,} of {summary.rows:,} rows into {out}")
+    for stage, count in sorted(summary.settled.items(), key=lambda item: -item[1]):
+        verb = "left to" if stage == "human" else "settled by"
+        lines.append(f"  {count / scored:6.1%} {verb} {stage} ({count:,})")
+    if summary.bad:
+        lines.append(f"{summary.bad:,} rows could not be scored; all are in {out}.errors.csv:")
+        lines += [f"  line {line:,}: {reason}" for line, reason in batch.bad_lines(out, SHOWN)]
+    return lines
