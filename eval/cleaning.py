@@ -1,10 +1,11 @@
 """What each step of the cleaning is worth: ``python -m eval.cleaning --data ../shared/data``.
 
 Out-of-fold macro-F1 (5 stratified folds) of TF-IDF (1-2-grams, ``min_df`` 2, sublinear) and
-logistic regression (C = 10) on the raw text, on the cleaned text, and on the text cleaned without
-each of the steps. The interval is a paired bootstrap over tickets of the difference to the cleaned
-text: above 0, the variant is better than ``clean`` as it is. Only the official training split of
-nlbse2024_issues is read; the starter tickets are made afresh.
+one-vs-rest logistic regression (C = 10) on the raw text, on the cleaned text, and on the text
+cleaned without each of the steps. The interval is a paired bootstrap over tickets of the
+difference to the cleaned text: above 0, the variant is better than ``clean`` as it is. Of the
+issues (nlbse2024_issues), only the official training split is read; the starter tickets are made
+afresh.
 
 ``python -m eval.cleaning --help`` lists the options. Results go to ``eval/results/cleaning.json``.
 """
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 from cascade.clean import STEPS, VERSION, clean
@@ -79,7 +81,8 @@ def out_of_fold(texts: Sequence[str], labels: Labels) -> Labels:
     """For each text, the label (an index) given by a model that has not seen it."""
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
-        LogisticRegression(C=10, max_iter=300),
+        # liblinear meets its tolerance in a fraction of the time of lbfgs on 100,000 terms.
+        OneVsRestClassifier(LogisticRegression(C=10, solver="liblinear", dual=True)),
     )
     folds = StratifiedKFold(5, shuffle=True, random_state=SEED)
     predicted: Labels = cross_val_predict(model, texts, labels, cv=folds)

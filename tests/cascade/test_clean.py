@@ -248,7 +248,7 @@ class TestLogs:
         ("invoice no. 4711", "invoice no. <invoice_id>"),
         ("incident INC0012345", "incident <ticket_id>"),
         ("my account 00123456", "my account <id>"),
-        ("see #123456", "see <id>"),
+        ("see #123456 and NV-123456", "see <id> and <id>"),
         ("go to https://www.Example.com:8080/a?b=c#d now", "go to <url> example.com now"),
         ("(https://user:secret@example.org/x)", "(<url> example.org)"),
         ("www.example.com", "<url> example.com"),
