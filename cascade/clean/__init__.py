@@ -14,6 +14,12 @@ result is a fixed point by definition. A text made to keep passes busy for longe
 ``MAX_PASSES`` is reduced to its bare words on one line, and each step leaves such a line as it is,
 as every pattern that acts inside a line needs a character that is not a letter, and the steps
 that drop whole lines never drop the last one.
+
+What it is worth (``python -m eval.cleaning``; out-of-fold macro-F1, cleaned less raw, with a
+paired bootstrap interval): +0.023 [+0.016, +0.031] on 6,000 starter tickets, with 64% of the
+characters kept; +0.003 [-0.010, +0.016] on 1,500 issues, which is no difference. No step hurts
+for certain. The nearest to it on issues are ``logs`` (-0.005 [-0.011, +0.000]), which gains
++0.006 [+0.003, +0.009] on starter tickets, and ``html`` (-0.005 [-0.015, +0.006]): both stay.
 """
 
 from __future__ import annotations
