@@ -56,6 +56,7 @@ setup(
         "cascade.verbs": [
             "route = cascade.commands:route",
             "score = cascade.commands:score",
+            "eval = eval.cli:evaluate",
             "train = train.cli:train",
             "starter = train.starter.command:starter",
             "serve = serve.cli:serve",

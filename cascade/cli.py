@@ -14,7 +14,8 @@ import click
 from cascade.errors import CascadeError, MissingExtraError
 
 SUMMARIES = {
-    "route": "Route one ticket, or lines from standard input.",
+    "eval": "Train and measure on public data sets.",
+    "route": "Route one ticket.",
     "score": "Route a file of tickets.",
     "serve": "Answer over REST.",
     "starter": "Write generated tickets for a first run.",

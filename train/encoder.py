@@ -37,6 +37,8 @@ class Recipe:
         minutes: most time that training may take.
         passes: most passes over the data; small data is done before the minutes are.
         batch: tickets a step.
+        dropout: on the output of each sublayer; the hard tickets are seen once a pass, wrong
+            labels among them.
         rate: highest learning rate of the backbone; the heads learn ten times as fast.
         warmup: share of the run in which the rate rises; it then falls to 0 in a line.
         sure: out-of-fold confidence from which a ticket counts as easy.
@@ -48,8 +50,9 @@ class Recipe:
     """
 
     minutes: float = 15.0
-    passes: int = 12
+    passes: int = 8
     batch: int = 32
+    dropout: float = 0.1
     rate: float = 1e-4
     warmup: float = 0.06
     sure: float = 0.9

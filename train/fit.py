@@ -223,14 +223,16 @@ def _add_encoder(
     backbone, tokenizer, name = pretrained(options.encoder)
     most = min(options.tokens, int(backbone.config.max_position_embeddings))
     window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
-    model = Encoder(backbone, sum(len(classes) for classes in heads.values()))
+    recipe = Recipe(minutes=options.minutes)
+    width = sum(len(classes) for classes in heads.values())
+    model = Encoder(backbone, width, recipe.dropout)
     lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold[QUEUE])
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
     history = fit_encoder(
         model,
         lessons,
         heads,
-        Recipe(minutes=options.minutes),
+        recipe,
         checkpoint_file=checkpoint_file,
         seed=options.seed,
         quiet=options.quiet,

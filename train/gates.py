@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from sklearn.metrics import f1_score
 
 from cascade.gate import FLOOR, Gate, Gates, join
 from cascade.stages.base import QUEUE, Probabilities
@@ -16,6 +17,8 @@ FEW = 200
 """Fewer tickets than this left over are too few to fit weights on: all are taken then."""
 NEVER = 1.01
 """A threshold that no confidence reaches."""
+REGRET = 0.001
+"""Macro-F1 on the gate split that settling early may cost against asking every stage."""
 LEAST_SETTLED = 20
 """Fewest tickets of the gate split that a threshold may rest on."""
 
@@ -70,6 +73,31 @@ def choose_threshold(
     return float(sorted_confidence[np.flatnonzero(enough)[-1]])
 
 
+def least_regret_threshold(
+    confidence: NDArray[np.float32],
+    here: NDArray[np.int64],
+    later: NDArray[np.int64],
+    y: NDArray[np.int64],
+    regret: float = REGRET,
+) -> float:
+    """The lowest threshold at which stopping early costs next to no macro-F1.
+
+    Precision alone lets a stage settle rare queues worse than the next stage would. So a gate
+    may settle only so much that macro-F1 stays within ``regret`` of asking all later stages.
+
+    Args:
+        confidence: ``(n,)`` joined confidence at this stage.
+        here, later: ``(n,)`` the best queue at this stage, and with all stages joined.
+        y: ``(n,)`` true queues.
+    """
+    least = f1_score(y, later, average="macro") - regret
+    for threshold in np.unique(np.quantile(confidence, np.linspace(0, 1, 201))):
+        mixed = np.where(confidence >= threshold, here, later)
+        if f1_score(y, mixed, average="macro") >= least:
+            return float(threshold)
+    return NEVER
+
+
 def fit_gates(
     names: Sequence[str],
     seen: Sequence[Probabilities],
@@ -86,6 +114,8 @@ def fit_gates(
         target: precision that the tickets settled at each stage should have.
     """
     y = targets[QUEUE]
+    all_weights = fit_weights([s[QUEUE] for s in seen], y)
+    later = join([s[QUEUE] for s in seen], all_weights).argmax(axis=1)
     left = np.arange(len(y))
     gates = []
     for number, stage in enumerate(names, start=1):
@@ -100,6 +130,10 @@ def fit_gates(
         confidence = joined.max(axis=1)
         right = joined.argmax(axis=1) == y[left]
         threshold = choose_threshold(confidence, right, target)
+        if number < len(names) and len(left):
+            here = joined.argmax(axis=1)
+            limit = least_regret_threshold(confidence, here, later[left], y[left])
+            threshold = max(threshold, limit)
         gate = Gate(stage, weights, threshold)
         settled = gate.settles(confidence)
         coverage = float(settled.mean()) if len(left) else 0.0

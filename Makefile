@@ -1,0 +1,56 @@
+# Two commands on a fresh machine: make serve, make test.
+PYTHON ?= python3
+VENV ?= .venv
+BUNDLE ?= bundles/starter
+MINUTES ?= 60
+# For instance PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu": see the README.
+PIP_FLAGS ?=
+BIN = $(VENV)/bin
+
+.PHONY: help serve test lint eval clean
+help:
+	@echo "make serve   environment, starter bundle, service on 127.0.0.1:8080"
+	@echo "make test    environment, all tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make eval    train and measure on public data sets (CASCADE_DATA, MINUTES): hours"
+	@echo "make clean   remove the environment and the starter bundle"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "ticket-cascade needs Python 3.11 or newer; try make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: setup.py | $(BIN)/python
+	@echo "installing (about two minutes) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -e '.[train]'
+	@touch $@
+
+$(VENV)/.test: setup.py | $(BIN)/python
+	@echo "installing (about two minutes) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -e '.[test]'
+	@touch $@ $(VENV)/.train
+
+bundles/starter.csv.gz: | $(VENV)/.train
+	$(BIN)/cascade starter $@ --rows 8000
+
+bundles/starter/bundle.json: | $(VENV)/.train bundles/starter.csv.gz
+	$(BIN)/cascade train bundles/starter.csv.gz --text subject --text body --label queue \
+		--also urgency --also sentiment --id id --date created --minutes 3 --tokens 192 \
+		--out bundles/starter
+
+serve: $(VENV)/.train $(BUNDLE)/bundle.json
+	$(BIN)/cascade serve --bundle $(BUNDLE)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+eval: $(VENV)/.train
+	$(BIN)/cascade eval --minutes $(MINUTES)
+
+clean:
+	rm -rf $(VENV) bundles/starter bundles/starter.csv.gz *.egg-info

@@ -1,0 +1,1 @@
+"""Measuring a cascade, its stages alone, and its parts."""
