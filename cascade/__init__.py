@@ -1,7 +1,7 @@
 """ticket-cascade: an on-premises ticket router.
 
-    from cascade import Cascade
-    Cascade.load("bundles/it").route(["cannot log into vpn since this morning"])
+from cascade import Cascade
+Cascade.load("bundles/it").route(["cannot log into vpn since this morning"])
 """
 
 from typing import TYPE_CHECKING, Any

@@ -11,7 +11,6 @@ import csv
 import gzip
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -159,7 +158,7 @@ def score(
                 journal.save(summary, (decisions.append(scored), bad_rows.append(bad)))
             progress(summary, position.share)
             chunk = list(islice(rows, CHUNK))
-        os.replace(part, out)
+        part.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error})") from None
     journal.path.unlink(missing_ok=True)
@@ -259,7 +258,7 @@ class _Journal:
         plain = {"key": self._key, "summary": asdict(summary), "sizes": list(sizes)}
         temporary = self.path.with_name(self.path.name + ".new")
         temporary.write_text(json.dumps(plain), encoding="utf-8")
-        os.replace(temporary, self.path)
+        temporary.replace(self.path)
 
 
 def bad_lines(out: Path, most: int) -> Iterator[tuple[int, str]]:

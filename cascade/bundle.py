@@ -170,7 +170,11 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 
 def check_target(path: Path) -> None:
     """Raise `BundleError` if a bundle written to ``path`` would replace something else."""
-    if path.exists() and not (path / MANIFEST).is_file() and (path.is_file() or any(path.iterdir())):
+    if (
+        path.exists()
+        and not (path / MANIFEST).is_file()
+        and (path.is_file() or any(path.iterdir()))
+    ):
         raise BundleError(f"{path}: exists and is not a bundle; choose another --out")
 
 

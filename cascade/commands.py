@@ -85,10 +85,18 @@ def describe(decision: Decision) -> list[str]:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @bundle_option
-@click.option("--text", multiple=True, metavar="COLUMN",
-              help="Column with the text; several are joined.  [default: as in training]")
-@click.option("--id", "id_column", metavar="COLUMN",
-              help="Column that is copied to the output.  [default: as in training]")
+@click.option(
+    "--text",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column with the text; several are joined.  [default: as in training]",
+)
+@click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="Column that is copied to the output.  [default: as in training]",
+)
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
 @click.option("--fresh", is_flag=True, help="Do not go on from an interrupted run.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -112,9 +120,13 @@ def score(
     columns = Bundle.open(bundle).manifest.columns
     id_column = id_column or _known_id(file, columns.id, encoding)
     cascade = Cascade.load(bundle)
-    with tqdm(total=100, unit="%", desc=f"scoring {file.name}", disable=quiet,
-              bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
-              ) as bar:
+    with tqdm(
+        total=100,
+        unit="%",
+        desc=f"scoring {file.name}",
+        disable=quiet,
+        bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
+    ) as bar:
 
         def progress(summary: Summary, share: float) -> None:
             bar.set_postfix_str(f"{summary.rows:,} tickets", refresh=False)

@@ -52,7 +52,7 @@ class BadRow:
     line: int
     reason: str
     encoding: bool = False
-    """Whether the bytes do not fit the encoding, which may mean that the whole file is in another."""
+    """Whether its bytes do not fit the encoding: the whole file may well be in another one."""
 
 
 def table_format(path: Path) -> str:
@@ -218,9 +218,12 @@ def _csv_records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]
             # and reading goes on with the next line.
             lines.give_back(len(lines.record) - 1)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield first, "a quote is not closed or not doubled" if "limit" not in str(
-                error
-            ) else f"longer than {MAX_RECORD:,} characters"
+            yield (
+                first,
+                "a quote is not closed or not doubled"
+                if "limit" not in str(error)
+                else f"longer than {MAX_RECORD:,} characters",
+            )
             continue
         if fields:
             yield first, fields

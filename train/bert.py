@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cascade.errors import TrainingError
 
@@ -90,12 +90,12 @@ class Encoder(nn.Module):
             attended = self._drop(out.dense(mixed.reshape(n, tokens, hidden)))
             x = out.LayerNorm(x + attended)
             x = layer.output.LayerNorm(
-                x + self._drop(layer.output.dense(F.gelu(layer.intermediate.dense(x))))
+                x + self._drop(layer.output.dense(functional.gelu(layer.intermediate.dense(x))))
             )
-        return x
+        return x  # type: ignore[no-any-return]  # the layers are transformers', untyped
 
     def _drop(self, values: Tensor) -> Tensor:
-        return F.dropout(values, self.dropout, self.training) if self.dropout else values
+        return functional.dropout(values, self.dropout, self.training) if self.dropout else values
 
 
 def pretrained(source: str | None) -> tuple[Any, str, str]:
@@ -114,8 +114,8 @@ def pretrained(source: str | None) -> tuple[Any, str, str]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     name = source or "sentence-transformers/all-MiniLM-L6-v2"
     place = source or str(_bundled())
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ def save(
     temporary = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, temporary, metadata={"standing": json.dumps(asdict(standing))})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load(

@@ -20,29 +20,76 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--text", "texts", multiple=True, required=True, metavar="COLUMN",
-              help="Column with the ticket's text; several are joined in order.")
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    required=True,
+    metavar="COLUMN",
+    help="Column with the ticket's text; several are joined in order.",
+)
 @click.option("--label", required=True, metavar="COLUMN", help="Column with the right queue.")
-@click.option("--also", multiple=True, metavar="COLUMN",
-              help="Further label to learn, such as urgency; rows may lack it.")
-@click.option("--id", "id_column", metavar="COLUMN",
-              help="Column with the ticket's id; remembered for cascade score.")
-@click.option("--date", metavar="COLUMN",
-              help="Column with an ISO 8601 date: split by time, the newest are the test.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the bundle.")
-@click.option("--minutes", default=15.0, show_default=True, type=click.FloatRange(0),
-              help="Most time for fine-tuning the encoder; 0 trains the linear stage alone.")
-@click.option("--encoder", metavar="FOLDER|HUB-ID",
-              help="Pretrained encoder  [default: all-MiniLM-L6-v2, which comes with the extra]")
-@click.option("--tokens", default=256, show_default=True, type=click.IntRange(16, 8192),
-              help="Most tokens of a ticket that the encoder reads.")
-@click.option("--target", default=0.95, show_default=True, type=click.FloatRange(0.5, 1.0),
-              help="Share of the tickets settled at a stage that should be right.")
-@click.option("--test-file", type=click.Path(path_type=Path),
-              help="Tickets to test on, same columns  [default: a tenth of FILE]")
-@click.option("--min-rows", default=10, show_default=True, type=click.IntRange(5),
-              help="Labels with fewer rows are dropped.")
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="COLUMN",
+    help="Further label to learn, such as urgency; rows may lack it.",
+)
+@click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="Column with the ticket's id; remembered for cascade score.",
+)
+@click.option(
+    "--date",
+    metavar="COLUMN",
+    help="Column with an ISO 8601 date: split by time, the newest are the test.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the bundle.",
+)
+@click.option(
+    "--minutes",
+    default=15.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Most time for fine-tuning the encoder; 0 trains the linear stage alone.",
+)
+@click.option(
+    "--encoder",
+    metavar="FOLDER|HUB-ID",
+    help="Pretrained encoder  [default: all-MiniLM-L6-v2, which comes with the extra]",
+)
+@click.option(
+    "--tokens",
+    default=256,
+    show_default=True,
+    type=click.IntRange(16, 8192),
+    help="Most tokens of a ticket that the encoder reads.",
+)
+@click.option(
+    "--target",
+    default=0.95,
+    show_default=True,
+    type=click.FloatRange(0.5, 1.0),
+    help="Share of the tickets settled at a stage that should be right.",
+)
+@click.option(
+    "--test-file",
+    type=click.Path(path_type=Path),
+    help="Tickets to test on, same columns  [default: a tenth of FILE]",
+)
+@click.option(
+    "--min-rows",
+    default=10,
+    show_default=True,
+    type=click.IntRange(5),
+    help="Labels with fewer rows are dropped.",
+)
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")

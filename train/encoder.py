@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from cascade.stages.base import QUEUE, Heads
@@ -148,9 +148,7 @@ class _Run:
         self.best = _copy(model)
         if found := checkpoint.load(file, self.standing.fingerprint, model, self.optimizer):
             self.standing, self.best = found
-            tqdm.write(
-                f"going on from a checkpoint, {self.standing.seconds / 60:.1f} minutes in"
-            )
+            tqdm.write(f"going on from a checkpoint, {self.standing.seconds / 60:.1f} minutes in")
         self.before = self.standing.seconds
         self.started = time.monotonic()
 
@@ -217,9 +215,9 @@ class _Run:
             weight = 1.0 if name == QUEUE else self.recipe.also_weight
             if bool((target >= 0).any()):
                 part = scores[:, start : start + len(classes)]
-                loss = loss + weight * F.cross_entropy(part, target, ignore_index=-1)
+                loss = loss + weight * functional.cross_entropy(part, target, ignore_index=-1)
             start += len(classes)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -235,9 +233,7 @@ class _Run:
         padded = bool((mask == 0).any())
         half = self.dtype is not torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=half):
-            out: Tensor = self.model(
-                ids.to(self.device), mask.to(self.device) if padded else None
-            )
+            out: Tensor = self.model(ids.to(self.device), mask.to(self.device) if padded else None)
         return out
 
     def evaluate(self, bar: tqdm[object]) -> None:
@@ -271,7 +267,7 @@ class _Run:
             ours = self.scores(part)[:, :width].log_softmax(-1).cpu()
             theirs = torch.as_tensor(self.lessons.linear[part]).clamp_min(1e-6).log()
             target = torch.as_tensor(self.lessons.targets[QUEUE][part])
-            total += float(F.cross_entropy((ours + theirs) / 2, target, reduction="sum"))
+            total += float(functional.cross_entropy((ours + theirs) / 2, target, reduction="sum"))
         return total / max(len(rows), 1)
 
 

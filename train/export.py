@@ -132,9 +132,7 @@ def _quantise(model: bytes) -> bytes:
         root.setLevel(level)
 
 
-def _difference(
-    model: Encoder, stage: EncoderStage, heads: Heads, texts: Sequence[str]
-) -> float:
+def _difference(model: Encoder, stage: EncoderStage, heads: Heads, texts: Sequence[str]) -> float:
     """Largest difference of a probability of the first head between PyTorch and ONNX."""
     onnx_side = stage.predict(texts)[QUEUE]
     width = len(heads[QUEUE])

@@ -67,9 +67,7 @@ class _Made:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def train(
-    path: Path, out: Path, options: Options, say: Callable[[str], None] = print
-) -> Bundle:
+def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = print) -> Bundle:
     """Train a cascade on a file of past tickets and write its bundle.
 
     Args:

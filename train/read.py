@@ -117,9 +117,7 @@ def read_table(
     return table, report
 
 
-def _usable(
-    path: Path, columns: Columns, encoding: str, report: Report, quiet: bool
-) -> Table:
+def _usable(path: Path, columns: Columns, encoding: str, report: Report, quiet: bool) -> Table:
     """The rows that can be read, with text and label, each text once."""
     named = [*columns.text, columns.label, *columns.also]
     named += [name for name in (columns.date,) if name]
@@ -170,9 +168,7 @@ def _reason(text: str, label: str, date: str, columns: Columns) -> str:
     return ""
 
 
-def _append(
-    table: Table, row: Row, columns: Columns, text: str, label: str, date: str
-) -> None:
+def _append(table: Table, row: Row, columns: Columns, text: str, label: str, date: str) -> None:
     table.texts.append(text)
     table.labels.append(label)
     table.lines.append(row.line)
@@ -214,9 +210,7 @@ def _check(path: Path, columns: Columns, table: Table, report: Report) -> None:
             raise TrainingError(f"{path}: column {name!r} has fewer than two classes")
 
 
-def encode(
-    table: Table, heads: dict[str, tuple[str, ...]]
-) -> dict[str, NDArray[np.int64]]:
+def encode(table: Table, heads: dict[str, tuple[str, ...]]) -> dict[str, NDArray[np.int64]]:
     """Class numbers of each head, ``(n,)``, -1 where a label is missing or unknown."""
     out = {}
     for name, classes in heads.items():

@@ -87,16 +87,12 @@ def evaluate(
     return figures
 
 
-def _one_by_one(
-    stage: Stage, texts: Sequence[str]
-) -> tuple[Probabilities, NDArray[np.float64]]:
+def _one_by_one(stage: Stage, texts: Sequence[str]) -> tuple[Probabilities, NDArray[np.float64]]:
     answers, ms = _timed(lambda text: stage.predict([text]), texts)
     return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}, ms
 
 
-def _timed(
-    ask: Callable[[str], T], texts: Sequence[str]
-) -> tuple[list[T], NDArray[np.float64]]:
+def _timed(ask: Callable[[str], T], texts: Sequence[str]) -> tuple[list[T], NDArray[np.float64]]:
     """The answers, and the wall time of each in milliseconds."""
     answers, ms = [], np.empty(len(texts))
     for at, text in enumerate(texts):
@@ -149,7 +145,7 @@ def _labels(
             continue
         y, k = targets[name][known], len(classes)
         number = {value: at for at, value in enumerate(classes)}
-        guess = np.asarray([number[decisions[i].labels[name].value] for i in known])
+        guess = np.asarray([number[decisions[i].labels[name].value] for i in known.tolist()])
         out[name] = {"cascade": round(macro_f1(y, guess, k), 4)}
         for stage, answers in zip(cascade.stages, seen, strict=True):
             alone = answers[name][known].argmax(axis=1)

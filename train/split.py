@@ -109,10 +109,13 @@ def split_randomly(
     gate_groups, test_groups = held, held[:0]
     if test:
         gate_groups, test_groups = _stratified(held, head_labels[held], test / (gate + test), seed)
-    parts = [np.flatnonzero(np.isin(group, part)) for part in (kept, gate_groups, test_groups)]
     duplicates = len(groups) - len(heads)
     how = f"random, stratified by label, seed {seed}, {duplicates:,} near-duplicates kept together"
-    return Split(*parts, how=how)
+
+    def rows(part: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.flatnonzero(np.isin(group, part))
+
+    return Split(rows(kept), rows(gate_groups), rows(test_groups), how)
 
 
 def _stratified(

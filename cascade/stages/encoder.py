@@ -21,8 +21,8 @@ from cascade.stages.base import Heads, Probabilities, softmax
 # Set before the libraries read them: a process that forks (gunicorn) must not own their threads.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import onnxruntime as ort  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
+import onnxruntime as ort
+from tokenizers import Tokenizer
 
 CHARACTERS_PER_TOKEN = 24
 """More text than this a token of the cap is never tokenised: it could not be kept."""
