@@ -266,3 +266,8 @@ def test_a_phrase_may_go_on_in_the_next_line() -> None:
 def test_a_phrase_with_a_stray_bracket_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="bracket"):
         parse(text)
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    write(tmp_path / "new" / "folder" / "starter.csv", 3)
+    assert (tmp_path / "new" / "folder" / "starter.csv").read_text().count("T-0000003") == 1

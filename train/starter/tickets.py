@@ -132,10 +132,11 @@ def write(path: Path, rows: int, seed: int = 0, *, with_truth: bool = False) -> 
         with_truth: also write ``true_queue``, the queue before the label noise.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to.
+        OSError: the folder cannot be made or written to.
     """
     columns = [*COLUMNS, "true_queue"] if with_truth else list(COLUMNS)
     part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _open(part, compress=path.suffix == ".gz") as file:
             out = csv.writer(file, lineterminator="\n")
