@@ -22,6 +22,7 @@ from cascade.ticket import MAX_CHARACTERS
 
 MAX_RECORD = 2 * MAX_CHARACTERS
 """Longest row that is read, in characters."""
+TOO_LONG = f"longer than {MAX_RECORD:,} characters"
 
 FORMATS = {
     ".csv": "CSV",
@@ -32,6 +33,7 @@ FORMATS = {
     ".parquet": "Parquet",
 }
 UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+ENDS = ("\n", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,8 @@ class _Lines:
             text = self._returned.pop()
         else:
             text = self._handle.readline(MAX_RECORD)
-            if len(text) == MAX_RECORD and not text.endswith(("\n", "\r")):
-                while (rest := self._handle.readline(MAX_RECORD)) and not rest.endswith("\n"):
+            if len(text) == MAX_RECORD and not text.endswith(ENDS):
+                while (rest := self._handle.readline(MAX_RECORD)) and not rest.endswith(ENDS):
                     pass  # the rest of a line that is too long to be a ticket
         if not text:
             raise StopIteration
@@ -216,14 +218,11 @@ def _csv_records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]
         except csv.Error as error:
             # A quote that is never closed swallows the rows behind it: only its own line is bad,
             # and reading goes on with the next line.
-            lines.give_back(len(lines.record) - 1)
+            swallowed = len(lines.record) - 1
+            lines.give_back(swallowed)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield (
-                first,
-                "a quote is not closed or not doubled"
-                if "limit" not in str(error)
-                else f"longer than {MAX_RECORD:,} characters",
-            )
+            too_long = "limit" in str(error) and not swallowed
+            yield first, TOO_LONG if too_long else "a quote is not closed or not doubled"
             continue
         if fields:
             yield first, fields
@@ -248,6 +247,9 @@ def _read_jsonl(lines: _Lines, columns: Sequence[str] | None) -> Iterator[Row | 
                 seen.update(value)
                 names = value if columns is None else columns
                 row = _checked(lines.line, {name: _as_text(value.get(name)) for name in names})
+                if isinstance(row, BadRow) and _is_utf8(text):
+                    # Half a surrogate pair, written as an escape: no matter of the encoding.
+                    row = BadRow(row.line, row.reason)
             else:
                 row = BadRow(lines.line, "not a JSON object")
         if checked:
@@ -306,11 +308,17 @@ def _checked(line: int, values: dict[str, str | None]) -> Row | BadRow:
             continue
         if len(value) > MAX_CHARACTERS:
             return BadRow(line, f"column {name!r} is longer than {MAX_CHARACTERS:,} characters")
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
+        if not _is_utf8(value):
             return BadRow(line, f"column {name!r} is not valid UTF-8", encoding=True)
     return Row(line, values)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wanted(path: Path, header: Sequence[str], columns: Sequence[str] | None) -> dict[str, int]:
