@@ -31,11 +31,11 @@ $(VENV)/.test: setup.py | $(BIN)/python
 	@touch $@ $(VENV)/.train
 
 bundles/starter.csv.gz: | $(VENV)/.train
-	$(BIN)/cascade starter $@ --rows 8000
+	$(BIN)/cascade starter $@ --rows 6000
 
 bundles/starter/bundle.json: | $(VENV)/.train bundles/starter.csv.gz
 	$(BIN)/cascade train bundles/starter.csv.gz --text subject --text body --label queue \
-		--also urgency --also sentiment --id id --date created --minutes 3 --tokens 192 \
+		--also urgency --also sentiment --id id --date created --minutes 4 --tokens 128 \
 		--out bundles/starter
 
 serve: $(VENV)/.train $(BUNDLE)/bundle.json
