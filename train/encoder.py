@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,9 @@ class Recipe:
 
     Attributes:
         minutes: most time that training may take.
-        passes: most passes over the data; small data is done before the minutes are.
+        passes: most passes over the data, if that makes ``steps`` steps or more.
+        steps: where the data is small, passes go on to so many steps,
+        small_passes: but no more than this.
         batch: tickets a step.
         dropout: on the output of each sublayer; the hard tickets are seen once a pass, wrong
             labels among them.
@@ -51,6 +54,8 @@ class Recipe:
 
     minutes: float = 15.0
     passes: int = 8
+    steps: int = 4000
+    small_passes: int = 24
     batch: int = 32
     dropout: float = 0.1
     rate: float = 1e-4
@@ -149,6 +154,7 @@ class _Run:
         if found := checkpoint.load(file, self.standing.fingerprint, model, self.optimizer):
             self.standing, self.best = found
             tqdm.write(f"going on from a checkpoint, {self.standing.seconds / 60:.1f} minutes in")
+        self.passes = self.most_passes()
         self.before = self.standing.seconds
         self.started = time.monotonic()
 
@@ -157,16 +163,21 @@ class _Run:
             self.file, self.standing, self.model.state_dict(), self.best, self.optimizer
         )
 
+    def most_passes(self) -> int:
+        recipe = self.recipe
+        enough = math.ceil(recipe.steps / max(len(list(self.one_pass(0))), 1))
+        return max(recipe.passes, min(enough, recipe.small_passes))
+
     def progress(self) -> float:
         """Share of the run that is over, in [0, 1]: of its minutes or of its passes."""
         state = self.standing
         state.seconds = self.before + time.monotonic() - self.started
-        passes = (state.number + state.batch / max(self.batches, 1)) / self.recipe.passes
+        passes = (state.number + state.batch / max(self.batches, 1)) / self.passes
         return min(1.0, max(state.seconds / (self.recipe.minutes * 60), passes))
 
     def go(self, bar: tqdm[object]) -> None:
         state, recipe = self.standing, self.recipe
-        while state.number < recipe.passes:
+        while state.number < self.passes:
             batches = list(self.one_pass(state.number))
             self.batches = len(batches)
             while state.batch < self.batches:
