@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -68,6 +69,8 @@ class Bundle:
         self.path = path
         self.manifest = manifest
         self._hashes = dict(hashes)
+        self.files = frozenset(hashes)
+        """Names of all files but the manifest."""
         digest = hashlib.sha256(json.dumps(self._hashes, sort_keys=True).encode())
         digest.update(json.dumps(manifest.heads, sort_keys=True).encode())
         self.id = f"{manifest.name}-{digest.hexdigest()[:10]}"
@@ -93,7 +96,9 @@ class Bundle:
             version = plain["format"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BundleError(f"{file}: damaged ({type(error).__name__})") from None
-        if not isinstance(version, int) or version > FORMAT:
+        if type(version) is not int or version < 1:
+            raise BundleError(f"{file}: damaged (its format is no number)")
+        if version > FORMAT:
             raise BundleError(
                 f"{file}: format {version!r} is newer than this version of ticket-cascade "
                 f"reads ({FORMAT}); upgrade it"
@@ -146,9 +151,17 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
         files: content by name relative to the folder, with ``/``.
 
     Raises:
-        BundleError: ``path`` is something that is not a bundle.
+        BundleError: ``path`` is something that is not a bundle, or cannot be written.
     """
     check_target(path)
+    try:
+        _write_all(path, manifest, files)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be written ({error.strerror or error})") from None
+    return Bundle.open(path)
+
+
+def _write_all(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
@@ -164,18 +177,34 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
         _swap(fresh, path)
     finally:
         # After the swap the temporary name holds the old bundle, after a failure the half of one.
-        shutil.rmtree(fresh, ignore_errors=True)
-    return Bundle.open(path)
+        if fresh.is_symlink():
+            fresh.unlink()  # the old bundle was a link: what it leads to is not ours
+        else:
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def check_target(path: Path) -> None:
-    """Raise `BundleError` if a bundle written to ``path`` would replace something else."""
-    if (
-        path.exists()
-        and not (path / MANIFEST).is_file()
-        and (path.is_file() or any(path.iterdir()))
-    ):
-        raise BundleError(f"{path}: exists and is not a bundle; choose another --out")
+    """Check that a bundle can be written to ``path`` and replaces nothing but a bundle.
+
+    Raises:
+        BundleError: it would, or there is no folder that can be written to.
+    """
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BundleError(f"{path}: cannot be written ({parent} is no folder to write to)")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        old = Bundle.open(path)
+    except BundleError:
+        raise BundleError(f"{path}: exists and is not a bundle; choose another --out") from None
+    for file in path.rglob("*"):
+        name = file.relative_to(path).as_posix()
+        if not file.is_dir() and name != MANIFEST and name not in old.files:
+            raise BundleError(
+                f"{path}: holds {name}, which is not the bundle's; move it away or choose "
+                "another --out"
+            )
 
 
 def _swap(fresh: Path, path: Path) -> None:
@@ -205,7 +234,10 @@ def _write(file: Path, data: bytes) -> None:
 
 def _read(file: Path) -> bytes:
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{file}: not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
             raise BundleError(f"{file}: larger than {MAX_FILE_BYTES:,} bytes")
         return file.read_bytes()
     except FileNotFoundError:
@@ -217,19 +249,19 @@ def _read(file: Path) -> bytes:
 def _parse(file: Path, plain: Any) -> tuple[Manifest, dict[str, str]]:
     try:
         hashes = {str(name): str(digest) for name, digest in plain["files"].items()}
-        heads = {str(k): tuple(map(str, classes)) for k, classes in plain["heads"].items()}
+        heads = {str(name): _texts(classes) for name, classes in plain["heads"].items()}
         columns = plain["columns"]
         manifest = Manifest(
             name=str(plain["name"]),
             created=str(plain["created"]),
             heads=heads,
-            stages=tuple(map(str, plain["stages"])),
+            stages=_texts(plain["stages"]),
             columns=Columns(
-                tuple(map(str, columns["text"])),
+                _texts(columns["text"]),
                 str(columns["label"]),
-                tuple(map(str, columns["also"])),
-                columns["id"],
-                columns["date"],
+                _texts(columns["also"]),
+                _name(columns["id"]),
+                _name(columns["date"]),
             ),
             clean_version=int(plain["clean_version"]),
             data=dict(plain["data"]),
@@ -237,14 +269,34 @@ def _parse(file: Path, plain: Any) -> tuple[Manifest, dict[str, str]]:
             seed=int(plain["seed"]),
             figures=dict(plain["figures"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(f"{file}: damaged ({type(error).__name__}: {error})") from None
     if next(iter(heads), None) != QUEUE or any(
         len(c) < 2 or len(set(c)) != len(c) for c in heads.values()
     ):
         raise BundleError(f"{file}: the queues are missing, fewer than two, or named twice")
-    for name in hashes:
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-            raise BundleError(f"{file}: lists a file outside of the bundle")
+    if not manifest.stages:
+        raise BundleError(f"{file}: lists no stage")
+    if not all(map(_inside, hashes)):
+        raise BundleError(f"{file}: lists a file outside of the bundle")
     return manifest, hashes
+
+
+def _texts(plain: object) -> tuple[str, ...]:
+    if not isinstance(plain, list) or not all(isinstance(value, str) for value in plain):
+        raise TypeError("not a list of texts")
+    return tuple(plain)
+
+
+def _name(plain: object) -> str | None:
+    if plain is not None and not isinstance(plain, str):
+        raise TypeError("a column's name is not a text")
+    return plain
+
+
+def _inside(name: str) -> bool:
+    """Whether a file of this name can only lie in the bundle's folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        return False
+    return name.isprintable()  # which half a surrogate pair is not

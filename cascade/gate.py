@@ -94,7 +94,7 @@ class Gates:
                 for entry in plain["gates"]
             )
             target = float(plain["target_precision"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BundleError(f"gates.json: damaged ({type(error).__name__}: {error})") from None
         for number, gate in enumerate(gates, start=1):
             if not gate.threshold >= 0:

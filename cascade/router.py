@@ -225,7 +225,7 @@ def _load_stage(name: str, bundle: Bundle, threads: int) -> Stage:
 def _json(bundle: Bundle, name: str) -> object:
     try:
         return json.loads(bundle.read(name))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BundleError(f"{bundle.path / name}: not valid JSON") from None
 
 

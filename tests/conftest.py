@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cascade.bundle import Columns
+from cascade.gate import Gate, Gates
+from cascade.router import Cascade
+from cascade.stages.base import QUEUE, Heads, Probabilities
 from train.fit import Options, train
 from train.starter import write
 
@@ -36,6 +44,83 @@ def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     options = Options(STARTER_COLUMNS, minutes=0.2, tokens=64, target=0.8, quiet=True)
     train(starter_file, out, options, say=lambda line: None)
     return out
+
+
+@pytest.fixture(scope="session")
+def linear_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle of the linear stage alone."""
+    out = tmp_path_factory.mktemp("bundles") / "linear-only"
+    options = Options(STARTER_COLUMNS, minutes=0, target=0.8, quiet=True)
+    train(starter_file, out, options, say=lambda line: None)
+    return out
+
+
+@pytest.fixture
+def seal() -> Callable[[Path], None]:
+    """Bring the hashes of a bundle that was tampered with in line with its files."""
+
+    def reseal(folder: Path) -> None:
+        file = folder / "bundle.json"
+        plain = json.loads(file.read_text())
+        for name in plain["files"]:
+            plain["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        file.write_text(json.dumps(plain))
+
+    return reseal
+
+
+class FakeStage:
+    """A stage that is sure of the queue whose name is in the text, as sure as it was told to be."""
+
+    def __init__(self, name: str, sure: float, heads: Heads) -> None:
+        self.name, self.sure, self.heads = name, sure, heads
+        self.asked: list[str] = []
+        """Every text that it was ever asked about."""
+
+    def predict(self, texts: Sequence[str]) -> Probabilities:
+        self.asked += texts
+        out: Probabilities = {}
+        for name, classes in self.heads.items():
+            rest = (1 - self.sure) / (len(classes) - 1)
+            out[name] = np.full((len(texts), len(classes)), rest, dtype=np.float32)
+            for row, text in enumerate(texts):
+                at = next((k for k, value in enumerate(classes) if value in text), 0)
+                out[name][row, at] = self.sure
+        return out
+
+
+HEADS: Heads = {QUEUE: ("access", "billing", "bug"), "urgency": ("low", "high")}
+
+
+@pytest.fixture
+def fake_cascade() -> Callable[..., Cascade]:
+    """A cascade of fake stages, each given by its name, its sureness and its gate's threshold."""
+
+    def build(*stages: tuple[str, float, float], heads: Heads = HEADS) -> Cascade:
+        gates = [
+            # Only the stage itself counts, so that what it says is what the cascade says.
+            Gate(name, dict.fromkeys(heads, (0.0,) * at + (1.0,)), threshold)
+            for at, (name, _, threshold) in enumerate(stages)
+        ]
+        fakes = [FakeStage(name, sure, heads) for name, sure, _ in stages]
+        return Cascade(fakes, Gates(0.9, tuple(gates)), heads, "fake-0")
+
+    return build
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def command() -> Run:
+    """The real command line in a process of its own: ``command("route", "text", ...)``."""
+
+    def run(*args: str | Path, **how: object) -> subprocess.CompletedProcess[str]:
+        code = "from cascade.cli import main; main()"
+        line = [sys.executable, "-c", code, *map(str, args)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=120, **how)
+
+    return run
 
 
 @pytest.fixture(scope="session")

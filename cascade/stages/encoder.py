@@ -24,6 +24,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+MAX_CAP = 8192
 CHARACTERS_PER_TOKEN = 24
 """More text than this a token of the cap is never tokenised: it could not be kept."""
 
@@ -119,7 +120,10 @@ class EncoderStage:
         try:
             config = json.loads(read("config.json"))
             tokenizer = Tokenizer.from_str(read("tokenizer.json").decode("utf-8"))
-            window = TokenWindow(tokenizer, int(config["cap"]), float(config["head_share"]))
+            cap, head_share = int(config["cap"]), float(config["head_share"])
+            if not (3 <= cap <= MAX_CAP and 0 <= head_share <= 1):
+                raise ValueError("no such window")
+            window = TokenWindow(tokenizer, cap, head_share)
             model = read("model.onnx")
         except BundleError:
             raise

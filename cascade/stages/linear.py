@@ -25,6 +25,9 @@ from cascade.stages.base import Heads, Probabilities, softmax
 
 WORD = re.compile(r"(?u)\b\w\w+\b")
 SPACES = re.compile(r"\s\s+")
+LONGEST_NGRAM = 10
+LARGEST = 1e6
+"""Bound of a loaded model's numbers, far above any that training finds: none can overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,13 @@ class NGrams:
     analyzer: Literal["word", "char_wb"]
     shortest: int
     longest: int
+
+    def check(self) -> None:
+        """Raise `ValueError` unless these are n-grams that training makes."""
+        if self.analyzer not in ("word", "char_wb") or not (
+            1 <= self.shortest <= self.longest <= LONGEST_NGRAM
+        ):
+            raise ValueError("n-grams of an unknown kind")
 
     def split(self, text: str) -> Iterator[str]:
         """The n-grams of a lower-case text, repeated as often as they occur."""
@@ -106,8 +116,14 @@ class LinearStage:
         self._matrix = np.ascontiguousarray(
             np.concatenate([coefficients[name] for name in heads], axis=1), dtype=np.float32
         )
-        if self._matrix.shape != (rows, sum(self._widths)) or len(self._idf) != rows:
+        shapes = [self._idf.shape, self._matrix.shape, *(intercepts[n].shape for n in heads)]
+        if shapes != [(rows,), (rows, sum(self._widths)), *((width,) for width in self._widths)]:
             raise BundleError("linear: the arrays do not fit the vocabulary and the queues")
+        numbers = (self._matrix, *(intercepts[name] for name in heads))
+        if not all(np.all(np.abs(array) < LARGEST) for array in numbers) or not np.all(
+            (self._idf > 0) & (self._idf < LARGEST)
+        ):
+            raise BundleError("linear: the arrays hold something else than numbers")
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
         """See `Stage.predict`. Texts are computed one by one, so batches change nothing."""
@@ -178,13 +194,23 @@ class LinearStage:
             start = 0
             for entry in config:
                 ngrams = NGrams(entry["analyzer"], int(entry["shortest"]), int(entry["longest"]))
+                ngrams.check()
                 end = start + int(entry["terms"])
                 vectorizers.append(Vectorizer(ngrams, tuple(terms[start:end]), idf[start:end]))
                 start = end
             coefficients = {name: arrays[f"coefficients.{name}"] for name in heads}
             intercepts = {name: arrays[f"intercept.{name}"] for name in heads}
             return cls(heads, vectorizers, coefficients, intercepts)
-        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        # AttributeError, IndexError and so on: JSON and arrays of any other shape end up here.
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+            SafetensorError,
+        ) as error:
             raise BundleError(f"linear: damaged ({type(error).__name__}: {error})") from None
 
 

@@ -123,7 +123,9 @@ def test_line_numbers_are_those_of_an_editor(tmp_path: Path) -> None:
 
 
 def test_other_encodings_are_read_when_they_are_named(tmp_path: Path) -> None:
-    assert values(put(tmp_path, "a.csv", as_csv(TABLE).decode().encode("utf-16")), encoding="utf-16")
+    assert values(
+        put(tmp_path, "a.csv", as_csv(TABLE).decode().encode("utf-16")), encoding="utf-16"
+    )
     latin = put(tmp_path, "b.csv", "text\nGrüße\n".encode("cp1252"))
     assert values(latin, encoding="cp1252") == [{"text": "Grüße"}]
 
@@ -153,7 +155,9 @@ def test_the_position_reaches_the_end(tmp_path: Path) -> None:
 
 
 def test_an_unclosed_quote_costs_its_row_and_the_rest_is_read(tmp_path: Path) -> None:
-    path = put(tmp_path, "t.csv", b'text,q\nfine,a\n"never closed,b\nnext,c\n"in quotes",d\nlast,e\n')
+    path = put(
+        tmp_path, "t.csv", b'text,q\nfine,a\n"never closed,b\nnext,c\n"in quotes",d\nlast,e\n'
+    )
     assert bad(path) == [(3, "a quote is not closed or not doubled")]
     assert [line for line, _ in good(path)] == [2, 4, 5, 6]
 
