@@ -16,6 +16,7 @@ from cascade.clean import clean
 from cascade.decision import HUMAN, Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError
 from cascade.gate import Gates, join
+from cascade.machine import cores
 from cascade.stages.base import QUEUE, Heads, Probabilities, Stage
 from cascade.stages.linear import LinearStage
 from cascade.ticket import Ticket
@@ -227,8 +228,3 @@ def _json(bundle: Bundle, name: str) -> object:
         return json.loads(bundle.read(name))
     except (ValueError, RecursionError):
         raise BundleError(f"{bundle.path / name}: not valid JSON") from None
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

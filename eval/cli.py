@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cascade.bundle import Manifest
-from cascade.router import cores
+from cascade.machine import cores
 from eval.datasets import DATASETS, data_folder
 
 RESULTS = Path(__file__).parent / "results"
@@ -24,16 +24,38 @@ DEFAULT = ("it_service_topics", "banking77")
     "  cascade eval banking77 --minutes 30 --data /srv/datasets\n",
 )
 @click.argument("names", nargs=-1, type=click.Choice(sorted(DATASETS)))
-@click.option("--minutes", default=60.0, show_default=True, type=click.FloatRange(0),
-              help="Most time for fine-tuning the encoder, for each data set.")
-@click.option("--tokens", default=256, show_default=True, type=click.IntRange(16, 512),
-              help="Most tokens of a ticket that the encoder reads.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]")
-@click.option("--bundles", default="bundles", show_default=True,
-              type=click.Path(path_type=Path, file_okay=False), help="Where bundles are written.")
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path, file_okay=False),
-              help="Where the figures are written.")
+@click.option(
+    "--minutes",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Most time for fine-tuning the encoder, for each data set.",
+)
+@click.option(
+    "--tokens",
+    default=256,
+    show_default=True,
+    type=click.IntRange(16, 512),
+    help="Most tokens of a ticket that the encoder reads.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
+)
+@click.option(
+    "--bundles",
+    default="bundles",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where bundles are written.",
+)
+@click.option(
+    "--results",
+    default=RESULTS,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the figures are written.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def evaluate(
     names: tuple[str, ...],

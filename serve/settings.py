@@ -6,7 +6,6 @@ Each field of `Settings` is the variable ``CASCADE_`` + its name in capitals. Th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +13,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cascade.errors import InputError
+from cascade.machine import cores
 
 PREFIX = "CASCADE_"
 MIB = 1024 * 1024
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, which in a container can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Settings(BaseModel):
@@ -35,7 +28,7 @@ class Settings(BaseModel):
     host: Annotated[str, Field(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port; 0 takes a free one")] = 8080
     workers: Annotated[int, Field(ge=1, le=1024, description="processes; best one a core")] = Field(
-        default_factory=usable_cores
+        default_factory=cores
     )
     threads: Annotated[int, Field(ge=1, le=256, description="requests a worker routes at once")] = 4
     waiting: Annotated[

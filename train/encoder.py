@@ -143,7 +143,7 @@ class _Run:
         self.dtype = fastest_dtype(self.device)
         self.lengths = np.asarray([len(ids) for ids in lessons.ids])
         order = np.random.default_rng(seed).permutation(len(lessons.ids))
-        held = min(round(len(order) * recipe.held_out), 1500)
+        held = min(max(round(len(order) * recipe.held_out), 1), 1500)
         self.dev, self.rows = order[:held], np.sort(order[held:])
         for parameter in model.backbone.get_input_embeddings().parameters():
             # Rare words would drift on a few examples, and half of the weights would cost

@@ -17,7 +17,8 @@ from cascade import bundle
 from cascade.bundle import Bundle, Columns, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError, MissingExtraError
-from cascade.router import Cascade, cores
+from cascade.machine import cores
+from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Stage
 from train.gates import fit_gates
 from train.linear import LinearFit, fit_linear

@@ -10,15 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 from cascade.errors import InputError
+from cascade.machine import cores
 from serve.cli import serve
-from serve.settings import Settings, read_settings, usable_cores, variable
+from serve.settings import Settings, read_settings, variable
 
 
 def test_without_variables_the_defaults_hold() -> None:
     settings = read_settings({"HOME": "/", "CASCADE_PORT": ""})
     assert settings.bundle == Path("bundles/starter")
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
-    assert (settings.workers, settings.threads) == (usable_cores(), 4)
+    assert (settings.workers, settings.threads) == (cores(), 4)
     assert (settings.max_body, settings.max_batch_body) == (2 * 2**20, 16 * 2**20)
     assert settings.deadline_ms == 150
 
