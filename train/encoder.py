@@ -30,6 +30,7 @@ from train import checkpoint
 from train.bert import Encoder
 from train.checkpoint import Standing
 from train.gates import fit_weights
+from train.precision import fastest_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,7 @@ class _Run:
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
-        """Log-loss of the join, its weights fitted: overconfidence is mended later, errors are not."""
+        """Log-loss of the join with fitted weights: confidence is mended later, errors are not."""
         self.model.eval()
         rows = self.dev[np.argsort(self.lengths[self.dev], kind="stable")]
         width = len(self.heads[QUEUE])
@@ -283,26 +284,6 @@ class _Run:
         y = self.lessons.targets[QUEUE][rows]
         joined = join(seen, fit_weights(seen, y))
         return float(-np.log(np.maximum(joined[np.arange(len(y)), y], FLOOR)).mean())
-
-
-def fastest_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where a matrix product in it is clearly faster than in float32, else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    pairs = {
-        dtype: (torch.ones(1024, 384, dtype=dtype), torch.ones(384, 1536, dtype=dtype))
-        for dtype in (torch.float32, torch.bfloat16)
-    }
-    seconds = dict.fromkeys(pairs, float("inf"))
-    # In turns and by the best of many: on a busy machine a few bad tries would halve the speed
-    # of the whole training.
-    for _ in range(15):
-        for dtype, (a, b) in pairs.items():
-            start = time.perf_counter()
-            a @ b
-            seconds[dtype] = min(seconds[dtype], time.perf_counter() - start)
-    faster = seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
-    return torch.bfloat16 if faster else torch.float32
 
 
 def _optimizer(model: Encoder, rate: float) -> torch.optim.Optimizer:
