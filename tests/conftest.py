@@ -31,9 +31,9 @@ STARTER_COLUMNS = Columns(
 
 @pytest.fixture(scope="session")
 def starter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """700 generated tickets."""
+    """500 generated tickets."""
     path = tmp_path_factory.mktemp("data") / "starter.csv.gz"
-    write(path, 700, seed=3)
+    write(path, 500, seed=3)
     return path
 
 
@@ -41,18 +41,22 @@ def starter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle with both stages, int8 encoder included; too little trained to be good."""
     out = tmp_path_factory.mktemp("bundles") / "tiny"
-    options = Options(STARTER_COLUMNS, minutes=0.2, tokens=64, target=0.8, quiet=True)
-    train(starter_file, out, options, say=lambda line: None)
+    options = Options(STARTER_COLUMNS, minutes=0.1, tokens=64, target=0.8, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        # On 50 gate tickets a single other answer is more than int8 may cost.
+        patch.setattr("train.export.INT8_COST", 1.0)
+        train(starter_file, out, options, say=lambda line: None)
     return out
 
 
 @pytest.fixture(scope="session")
-def linear_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real bundle of the linear stage alone."""
-    out = tmp_path_factory.mktemp("bundles") / "linear-only"
+def linear_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle of the linear stage alone, of few tickets, so that it is small."""
+    folder = tmp_path_factory.mktemp("bundles")
+    write(folder / "few.csv", 300, seed=4)
     options = Options(STARTER_COLUMNS, minutes=0, target=0.8, quiet=True)
-    train(starter_file, out, options, say=lambda line: None)
-    return out
+    train(folder / "few.csv", folder / "linear-only", options, say=lambda line: None)
+    return folder / "linear-only"
 
 
 @pytest.fixture

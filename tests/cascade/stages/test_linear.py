@@ -1,0 +1,160 @@
+"""The serving path of the linear stage: scikit-learn's probabilities, one ticket at a time."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from cascade.clean import clean
+from cascade.errors import BundleError
+from cascade.stages.base import Heads
+from cascade.stages.linear import LinearStage, NGrams, Vectorizer
+from train.starter import generate
+
+TICKETS = list(generate(300, seed=5))
+TEXTS = [clean(f"{ticket.subject}\n{ticket.body}") for ticket in TICKETS]
+QUEUES = tuple(sorted({ticket.queue for ticket in TICKETS}))
+URGENCIES = tuple(sorted({ticket.urgency for ticket in TICKETS}))
+ODD = [
+    "",
+    " ",
+    "a",
+    "I",
+    "no known wörd: qqqqzzzz",
+    "vpn " * 500,
+    "VPN vpn Vpn",
+    "Straße İstanbul ﬁle ǅ 发票 🙂",
+    "under_score 3rd a.b.c e-mail",
+    "tab\tand\u00a0space\u3000and\nline",
+    "x" * 5000,
+    "\0",
+]
+WORDS = (NGrams("word", 1, 2),)
+BOTH = (NGrams("word", 1, 2), NGrams("char_wb", 2, 5))
+SETTINGS = [(WORDS, 2), (BOTH, 2), (WORDS, 6), (BOTH, 6)]
+
+
+class Pair:
+    """A stage, and the scikit-learn models that it must equal."""
+
+    def __init__(self, kinds: tuple[NGrams, ...], classes: int) -> None:
+        self.models = [
+            TfidfVectorizer(
+                analyzer=kind.analyzer,
+                ngram_range=(kind.shortest, kind.longest),
+                sublinear_tf=True,
+                dtype=np.float32,
+            ).fit(TEXTS)
+            for kind in kinds
+        ]
+        queues = np.asarray([QUEUES.index(t.queue) % classes for t in TICKETS])
+        urgencies = np.asarray([URGENCIES.index(t.urgency) for t in TICKETS])
+        self.heads: Heads = {"queue": QUEUES[:classes], "urgency": URGENCIES}
+        matrix = self._matrix(TEXTS)
+        self.regressions = {
+            "queue": LogisticRegression(C=10).fit(matrix, queues),
+            "urgency": LogisticRegression(C=10).fit(matrix, urgencies),
+        }
+        coefficients, intercepts = {}, {}
+        for name, model in self.regressions.items():
+            weights, bias = model.coef_, model.intercept_
+            if len(weights) == 1:
+                weights, bias = np.vstack([-weights / 2, weights / 2]), np.hstack([-bias, bias]) / 2
+            coefficients[name] = weights.T.astype(np.float32)
+            intercepts[name] = bias.astype(np.float32)
+        vectorizers = [
+            Vectorizer(kind, tuple(model.get_feature_names_out()), model.idf_.astype(np.float32))
+            for kind, model in zip(kinds, self.models, strict=True)
+        ]
+        self.stage = LinearStage(self.heads, vectorizers, coefficients, intercepts)
+
+    def _matrix(self, texts: list[str]) -> NDArray[np.float32]:
+        return hstack([model.transform(texts) for model in self.models], format="csr")
+
+    def expected(self, texts: list[str], head: str) -> NDArray[np.float32]:
+        return np.asarray(self.regressions[head].predict_proba(self._matrix(texts)), np.float32)
+
+
+PAIRS: dict[object, Pair] = {}
+
+
+@pytest.fixture(params=SETTINGS, ids=["words-2", "characters-2", "words-6", "characters-6"])
+def pair(request: pytest.FixtureRequest) -> Pair:
+    if request.param not in PAIRS:
+        PAIRS[request.param] = Pair(*request.param)
+    return PAIRS[request.param]
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:100], ODD], ids=["tickets", "odd"])
+def test_the_probabilities_are_those_of_scikit_learn(pair: Pair, texts: list[str]) -> None:
+    served = pair.stage.predict(texts)
+    for head in ("queue", "urgency"):
+        assert served[head].dtype == np.float32
+        assert np.abs(served[head] - pair.expected(texts, head)).max() < 1e-5
+
+
+@given(st.text(max_size=80))
+@settings(deadline=None)
+def test_any_text_is_split_as_scikit_learn_splits_it(text: str) -> None:
+    for kind in BOTH:
+        model = TfidfVectorizer(
+            analyzer=kind.analyzer, ngram_range=(kind.shortest, kind.longest)
+        ).build_analyzer()
+        assert Counter(kind.split(text.lower())) == Counter(model(text))
+
+
+def test_a_text_gives_the_same_bits_alone_and_in_any_batch(pair: Pair) -> None:
+    whole = pair.stage.predict(ODD + TEXTS[:50])
+    for row, text in enumerate(ODD + TEXTS[:50]):
+        alone = pair.stage.predict([text])
+        for head in whole:
+            assert np.array_equal(alone[head][0], whole[head][row])
+
+
+def test_no_texts_give_no_rows(pair: Pair) -> None:
+    assert pair.stage.predict([])["urgency"].shape == (0, len(URGENCIES))
+
+
+def test_what_was_saved_gives_the_same_bits(pair: Pair) -> None:
+    files = pair.stage.to_files()
+    loaded = LinearStage.from_files(files.__getitem__, pair.heads)
+    before, after = pair.stage.predict(ODD + TEXTS), loaded.predict(ODD + TEXTS)
+    assert all(np.array_equal(before[head], after[head]) for head in before)
+    assert loaded.to_files() == files
+
+
+def test_heads_that_are_not_those_of_the_files_are_refused(pair: Pair) -> None:
+    files = pair.stage.to_files()
+    for heads in ({"queue": ("a", "b", "c")}, {**pair.heads, "mood": ("x", "y")}):
+        with pytest.raises(BundleError, match="linear"):
+            LinearStage.from_files(files.__getitem__, heads)
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocabulary.json", "model.safetensors"])
+@pytest.mark.parametrize("junk", [b"", b"{}", b"[1, 2]", b"\xff" * 100, b"[" * 100_000])
+def test_files_that_are_not_a_stage(name: str, junk: bytes) -> None:
+    pair = PAIRS.setdefault(SETTINGS[0], Pair(*SETTINGS[0]))
+    files = {**pair.stage.to_files(), name: junk}
+    with pytest.raises(BundleError, match="linear"):
+        LinearStage.from_files(files.__getitem__, pair.heads)
+
+
+def test_a_ticket_takes_well_under_a_few_milliseconds(pair: Pair) -> None:
+    """The bound is loose, as tests run on busy machines; scikit-learn itself takes 4 to 6 ms."""
+    texts = sorted(TEXTS, key=len)[100:200]
+    pair.stage.predict(texts)
+    times = []
+    for text in texts:
+        start = time.perf_counter()
+        pair.stage.predict([text])
+        times.append(time.perf_counter() - start)
+    assert np.median(times) < 0.004

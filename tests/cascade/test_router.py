@@ -1,0 +1,392 @@
+"""The cascade: the order of the stages, what settles a ticket, and that nothing else matters."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cascade.bundle import Bundle, write
+from cascade.decision import Decision
+from cascade.errors import BundleError
+from cascade.gate import Gate, Gates
+from cascade.router import NO_TEXT, TOO_LATE, Cascade
+from cascade.ticket import Ticket
+from train.starter import generate
+
+NEVER = 1.01
+
+Build = Callable[..., Cascade]
+
+
+@pytest.fixture(scope="module")
+def tickets() -> list[Ticket]:
+    """500 tickets that the bundle has not seen, a few odd ones among them."""
+    made = [Ticket.of([t.subject, t.body], t.id) for t in generate(494, seed=99)]
+    odd = ["", "?", "help", "a " * 30_000, "\ud800 <br>", "发票 ist falsch 🙂"]
+    return made + [Ticket(text, f"odd-{at}") for at, text in enumerate(odd)]
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle with gates of our own, so that the encoder is asked often and has a say,
+    however far its few seconds of training took it."""
+    tiny = Bundle.open(tiny_bundle)
+    heads = tiny.manifest.heads
+    gates = Gates(
+        0.8,
+        (
+            Gate("linear", dict.fromkeys(heads, (1.0,)), 0.7),
+            Gate("encoder", dict.fromkeys(heads, (0.5, 1.0)), 0.3),
+        ),
+    )
+    files = {name: tiny.read(name) for name in tiny.files}
+    files["gates.json"] = json.dumps(gates.to_dict()).encode()
+    return write(tmp_path_factory.mktemp("bundles") / "both", tiny.manifest, files).path
+
+
+@pytest.fixture(scope="module")
+def cascade(bundle: Path) -> Cascade:
+    return Cascade.load(bundle, threads=1)
+
+
+@pytest.fixture(scope="module")
+def expected(cascade: Cascade, tickets: list[Ticket]) -> list[Decision]:
+    """The decisions on all tickets in one batch: what all other ways must give."""
+    return cascade.route(tickets)
+
+
+def without_times(decision: Decision | dict[str, Any]) -> dict[str, Any]:
+    plain = decision.to_dict() if isinstance(decision, Decision) else decision
+    stages = [{**trace, "ms": 0.0} for trace in plain["stages"]]
+    return {**plain, "stages": stages}
+
+
+def assert_same(found: Sequence[Decision | dict[str, Any]], expected: Sequence[Decision]) -> None:
+    """The same in every field but times; probabilities to 1e-6."""
+    assert len(found) == len(expected)
+
+    def compare(a: Any, b: Any) -> None:
+        if isinstance(b, float):
+            assert a == pytest.approx(b, abs=1e-6)
+        elif isinstance(b, dict):
+            assert a.keys() == b.keys()
+            for key in b:
+                compare(a[key], b[key])
+        elif isinstance(b, (list, tuple)):
+            assert len(a) == len(b)
+            for one, other in zip(a, b, strict=True):
+                compare(one, other)
+        else:
+            assert a == b
+
+    for one, other in zip(found, expected, strict=True):
+        compare(without_times(one), without_times(other))
+
+
+# --- a ticket's decision depends on the ticket and the bundle alone ---
+
+
+def test_the_bundle_puts_the_laws_to_the_test(
+    bundle: Path, tickets: list[Ticket], expected: list[Decision]
+) -> None:
+    """The encoder is int8, many tickets reach it, and each stage settles some."""
+    assert json.loads(Bundle.open(bundle).read("encoder/config.json"))["precision"] == "int8"
+    assert len(tickets) == 500
+    reached = [d for d in expected if any(trace.name == "encoder" for trace in d.stages)]
+    assert len(reached) >= 100
+    assert len({d.queue for d in expected}) >= 4
+    assert {d.stage for d in expected} == {"linear", "encoder", "human"}
+
+
+def test_a_ticket_alone(cascade: Cascade, tickets: list[Ticket], expected: list[Decision]) -> None:
+    assert_same([cascade.route([ticket])[0] for ticket in tickets], expected)
+
+
+@pytest.mark.parametrize("size", [2, 8, 77])
+def test_a_ticket_in_any_batch_in_any_order(
+    cascade: Cascade, tickets: list[Ticket], expected: list[Decision], size: int
+) -> None:
+    order = list(range(len(tickets)))
+    random.Random(size).shuffle(order)
+    found: dict[int, Decision] = {}
+    for start in range(0, len(order), size):
+        part = order[start : start + size]
+        found |= zip(part, cascade.route([tickets[i] for i in part]), strict=True)
+    assert_same([found[i] for i in range(len(tickets))], expected)
+
+
+def test_a_ticket_in_another_process(
+    bundle: Path, tickets: list[Ticket], expected: list[Decision]
+) -> None:
+    code = (
+        "import json, sys\n"
+        "from cascade import Cascade, Ticket\n"
+        "tickets = [Ticket(**plain) for plain in json.load(sys.stdin)]\n"
+        "decisions = Cascade.load(sys.argv[1]).route(tickets[::-1])\n"
+        "json.dump([d.to_dict() for d in decisions], sys.stdout)\n"
+    )
+    plain = json.dumps([{"text": t.text, "id": t.id} for t in tickets])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(bundle)],
+        input=plain,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert_same(json.loads(done.stdout)[::-1], expected)
+
+
+def test_any_number_of_threads(
+    bundle: Path, tickets: list[Ticket], expected: list[Decision]
+) -> None:
+    assert_same(Cascade.load(bundle, threads=3).route(tickets), expected)
+
+
+def test_calls_from_several_threads_at_once(
+    cascade: Cascade, tickets: list[Ticket], expected: list[Decision]
+) -> None:
+    parts = [tickets[start : start + 25] for start in range(0, 200, 25)]
+    with ThreadPoolExecutor(4) as pool:
+        found = [decision for part in pool.map(cascade.route, parts) for decision in part]
+    assert_same(found, expected[:200])
+
+
+def test_the_same_ticket_twice_in_a_batch(cascade: Cascade, tickets: list[Ticket]) -> None:
+    one, other = cascade.route([tickets[7], tickets[7]])
+    assert without_times(one) == without_times(other)
+
+
+# --- what a decision says ---
+
+
+def test_decisions_come_in_order_with_their_ids(
+    tickets: list[Ticket], expected: list[Decision], bundle: Path
+) -> None:
+    assert [d.id for d in expected] == [t.id for t in tickets]
+    assert {d.bundle for d in expected} == {Bundle.open(bundle).id}
+
+
+def test_every_decision_is_consistent(cascade: Cascade, expected: list[Decision]) -> None:
+    gates = {gate.stage: gate for gate in cascade.gates.gates}
+    for decision in expected:
+        confidences = [decision.confidence, *(c.confidence for c in decision.alternatives)]
+        assert confidences == sorted(confidences, reverse=True)
+        assert min(confidences) >= 0
+        assert sum(confidences) <= 1 + 1e-5
+        queues = [decision.queue, *(c.queue for c in decision.alternatives)]
+        assert len(set(queues)) == len(queues) == 4
+        assert set(queues) <= set(cascade.queues)
+        assert decision.labels.keys() == {"urgency", "sentiment"}
+        for name, label in decision.labels.items():
+            assert label.value in cascade.heads[name]
+            assert 0 <= label.confidence <= 1
+        *before, last = decision.stages
+        assert last.confidence == pytest.approx(decision.confidence)
+        assert all(trace.confidence < gates[trace.name].threshold for trace in before)
+        assert all(trace.ms >= 0 for trace in decision.stages)
+        assert (decision.action == "route") == (decision.stage == last.name)
+        assert (decision.action == "review") == (decision.stage == "human") == bool(decision.reason)
+
+
+def test_a_text_may_stand_for_a_ticket(cascade: Cascade) -> None:
+    text = "cannot log into the vpn since this morning"
+    (by_text,), (by_ticket,) = cascade.route([text]), cascade.route([Ticket(text)])
+    assert without_times(by_text) == without_times(by_ticket)
+    assert by_text.id is None
+
+
+def test_no_tickets_give_no_decisions(cascade: Cascade) -> None:
+    assert cascade.route([]) == []
+
+
+def test_a_ticket_is_cleaned_first(cascade: Cascade) -> None:
+    plain, html = cascade.route(
+        ["cannot log into the vpn", "<p>cannot log into&nbsp;<b>the vpn</b></p>"]
+    )
+    assert without_times(plain) == without_times(html)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "<br>", "\u200b"])
+def test_a_ticket_without_text_goes_to_a_person_and_asks_the_first_stage_only(
+    cascade: Cascade, text: str
+) -> None:
+    (decision,) = cascade.route([text])
+    assert (decision.action, decision.stage, decision.reason) == ("review", "human", NO_TEXT)
+    assert [trace.name for trace in decision.stages] == ["linear"]
+    assert decision.queue in cascade.queues
+
+
+def test_a_ticket_without_text_is_not_settled_however_sure_a_stage_is(fake_cascade: Build) -> None:
+    (decision,) = fake_cascade(("linear", 0.99, 0.1), ("encoder", 0.99, 0.1)).route([""])
+    assert (decision.action, decision.reason) == ("review", NO_TEXT)
+
+
+def test_a_review_says_that_there_is_no_llm_stage(fake_cascade: Build) -> None:
+    (decision,) = fake_cascade(("linear", 0.5, 0.9)).route(["bug"])
+    assert decision.reason == "no stage is sure enough; no llm stage is configured"
+    (decision,) = fake_cascade(("linear", 0.5, 0.9), ("llm", 0.5, 0.9)).route(["bug"])
+    assert decision.reason == "no stage is sure enough"
+
+
+# --- stages and gates ---
+
+
+def test_the_first_stage_that_is_sure_settles(fake_cascade: Build) -> None:
+    cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.95, 0.9), ("c", 0.99, 0.9))
+    (decision,) = cascade.route(["a bug"])
+    assert (decision.queue, decision.stage, decision.action) == ("bug", "b", "route")
+    assert decision.confidence == pytest.approx(0.95)
+    assert [trace.name for trace in decision.stages] == ["a", "b"]
+    assert decision.reason == ""
+    assert cascade.stages[2].asked == []  # type: ignore[attr-defined]
+
+
+def test_four_stages_of_which_none_is_sure(fake_cascade: Build) -> None:
+    cascade = fake_cascade(*((name, 0.5 + 0.1 * at, NEVER) for at, name in enumerate("abcd")))
+    (decision,) = cascade.route(["billing"])
+    assert (decision.stage, decision.action, decision.queue) == ("human", "review", "billing")
+    assert [round(trace.confidence, 3) for trace in decision.stages] == [0.5, 0.6, 0.7, 0.8]
+
+
+def test_later_stages_are_asked_only_about_open_tickets() -> None:
+    class Sure:
+        """Sure of short texts only."""
+
+        def __init__(self, name: str, words: int) -> None:
+            self.name, self.words = name, words
+            self.asked: list[str] = []
+
+        def predict(self, texts: Sequence[str]) -> Any:
+            import numpy as np
+
+            self.asked += texts
+            sure = [0.9 if len(text.split()) <= self.words else 0.6 for text in texts]
+            return {"queue": np.asarray([[s, 1 - s] for s in sure], dtype=np.float32)}
+
+    stages = [Sure("a", 1), Sure("b", 2), Sure("c", 3)]
+    gates = [Gate(s.name, {"queue": (0.0,) * at + (1.0,)}, 0.8) for at, s in enumerate(stages)]
+    cascade = Cascade(stages, Gates(0.9, tuple(gates)), {"queue": ("x", "y")})
+    texts = ["w w w w", "w", "w w", "w w w", "w"]
+    decisions = cascade.route(texts)
+    assert stages[0].asked == texts
+    assert stages[1].asked == ["w w w w", "w w", "w w w"]
+    assert stages[2].asked == ["w w w w", "w w w"]
+    assert [d.stage for d in decisions] == ["human", "a", "b", "c", "a"]
+
+
+def test_what_an_earlier_stage_knew_is_not_thrown_away(fake_cascade: Build) -> None:
+    """With weight on both, the second stage's confidence rises above its own."""
+    cascade = fake_cascade(("a", 0.6, NEVER), ("b", 0.7, NEVER))
+    both = tuple(
+        Gate(gate.stage, dict.fromkeys(cascade.heads, (1.0,) * (at + 1)), NEVER)
+        for at, gate in enumerate(cascade.gates.gates)
+    )
+    joined = Cascade(cascade.stages, Gates(0.9, both), cascade.heads)
+    assert joined.route(["bug"])[0].confidence > 0.8 > cascade.route(["bug"])[0].confidence
+
+
+def test_labels_come_with_the_decision(fake_cascade: Build) -> None:
+    (decision,) = fake_cascade(("linear", 0.9, 0.5)).route(["a bug of high urgency"])
+    assert decision.labels["urgency"].value == "high"
+    assert decision.labels["urgency"].confidence == pytest.approx(0.9)
+
+
+def test_gates_of_other_stages_are_refused(fake_cascade: Build) -> None:
+    cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.5, 0.9))
+    with pytest.raises(BundleError, match="not those of the bundle's stages"):
+        Cascade(cascade.stages[::-1], cascade.gates, cascade.heads)
+    with pytest.raises(BundleError, match="does not weigh each head"):
+        Cascade(cascade.stages, cascade.gates, {**cascade.heads, "mood": ("x", "y")})
+
+
+# --- deadlines ---
+
+
+def test_no_stage_but_the_first_starts_after_the_deadline(fake_cascade: Build) -> None:
+    cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.95, 0.9))
+    open_, empty = cascade.route(["bug", ""], deadline_ms=0)
+    assert (open_.action, open_.reason, open_.queue) == ("review", TOO_LATE, "bug")
+    assert [trace.name for trace in open_.stages] == ["a"]
+    assert empty.reason == NO_TEXT
+
+
+def test_a_ticket_that_was_settled_in_time_is_not_late(fake_cascade: Build) -> None:
+    (decision,) = fake_cascade(("a", 0.95, 0.9), ("b", 0.95, 0.9)).route(["bug"], deadline_ms=0)
+    assert (decision.action, decision.stage) == ("route", "a")
+
+
+def test_a_slow_stage_costs_the_next_one_its_turn(
+    fake_cascade: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.5, 0.9), ("c", 0.95, 0.9))
+    slow = cascade.stages[1]
+    answer = slow.predict
+    monkeypatch.setattr(slow, "predict", lambda texts: time.sleep(0.06) or answer(texts))
+    (decision,) = cascade.route(["bug"], deadline_ms=50)
+    assert [trace.name for trace in decision.stages] == ["a", "b"]
+    assert decision.reason == TOO_LATE
+    (decision,) = cascade.route(["bug"], deadline_ms=60_000)
+    assert decision.stage == "c"
+
+
+def test_the_time_of_a_batch_is_shared_by_its_tickets(
+    fake_cascade: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cascade = fake_cascade(("a", 0.5, 0.9))
+    answer = cascade.stages[0].predict
+    monkeypatch.setattr(
+        cascade.stages[0], "predict", lambda texts: time.sleep(0.05) or answer(texts)
+    )
+    times = [decision.stages[0].ms for decision in cascade.route(["bug"] * 5)]
+    assert 50 <= sum(times) < 500
+    assert len(set(times)) == 1
+
+
+# --- loading ---
+
+
+def test_names_and_queues(cascade: Cascade, bundle: Path) -> None:
+    assert cascade.stage_names == ("linear", "encoder")
+    assert cascade.queues == Bundle.open(bundle).manifest.heads["queue"]
+
+
+def test_a_bundle_without_an_encoder_needs_no_onnx_runtime(linear_bundle: Path) -> None:
+    code = (
+        "import sys\nfrom cascade import Cascade\n"
+        "cascade = Cascade.load(sys.argv[1])\ncascade.warm_up()\ncascade.route(['a bug'])\n"
+        "print({'onnxruntime', 'tokenizers', 'torch', 'sklearn', 'scipy'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(linear_bundle)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_serving_with_an_encoder_needs_no_training_library(tiny_bundle: Path) -> None:
+    code = (
+        "import sys\nfrom cascade import Cascade\n"
+        "cascade = Cascade.load(sys.argv[1])\ncascade.warm_up()\ncascade.route(['a bug'])\n"
+        "print({'torch', 'transformers', 'sklearn', 'scipy', 'onnx'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_bundle)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "set()\n"
