@@ -12,7 +12,7 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -82,11 +82,14 @@ class _Table:
             for row in rows:
                 text.write(json.dumps(row, ensure_ascii=False) + "\n")
         else:
+            # Python 3.11 leaves a lone carriage return bare, and readers would end the row there.
+            bare = any("\r" in str(value) for row in rows for value in row.values())
             writer = csv.DictWriter(
                 text,
                 self._columns,
                 delimiter="\t" if self._kind == "TSV" else ",",
                 lineterminator="\n",
+                quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL,
             )
             writer.writerows(rows)
         data = text.getvalue().encode()
@@ -125,15 +128,14 @@ def score(
     kind = table_format(out)
     if kind == "Parquet":
         raise InputError(f"{out}: decisions are written as .csv, .tsv or .jsonl")
+    key = _key(cascade, source, text, id_column, encoding)
     if out.exists() and out.samefile(source):
         raise InputError(f"{out}: this is the file of tickets itself")
     part, errors = out.with_name(out.name + ".part"), out.with_name(out.name + ".errors.csv")
-    decisions = _Table(part, kind, out.suffix.lower() == ".gz", output_columns(cascade))
+    decisions = _Table(part, kind, out.suffix.lower() == ".gz", output_columns(cascade.heads))
     bad_rows = _Table(errors, "CSV", False, ("line", "reason"))
     wanted = list(dict.fromkeys([*text, *([id_column] if id_column else [])]))
-    journal = _Journal(
-        out.with_name(out.name + ".part.json"), _key(cascade, source, text, id_column, encoding)
-    )
+    journal = _Journal(out.with_name(out.name + ".part.json"), key)
     # Rows come first: a wrong column must not leave files behind.
     position = Position()
     rows = read_rows(source, wanted, encoding=encoding, position=position)
@@ -167,9 +169,9 @@ def score(
     return summary, resumed
 
 
-def output_columns(cascade: Cascade) -> list[str]:
-    """Names of the output's columns for this bundle."""
-    labels = [f"{name}{end}" for name in cascade.heads if name != QUEUE for end in LABEL_ENDS]
+def output_columns(heads: Iterable[str]) -> list[str]:
+    """Names of the output's columns for a bundle of these heads."""
+    labels = [f"{name}{end}" for name in heads if name != QUEUE for end in LABEL_ENDS]
     return [*COLUMNS, *labels, "reason", "bundle"]
 
 

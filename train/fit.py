@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade import bundle
+from cascade.batch import output_columns
 from cascade.bundle import Bundle, Columns, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError, MissingExtraError
@@ -81,6 +82,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
         train.encoder.Interrupted: Ctrl-C while fine-tuning; the same call goes on from there.
     """
     bundle.check_target(out)
+    _check_names(options.columns.also)
     tickets, held, split = _read(path, options, say)
     heads = heads_of(tickets)
     for name, classes in heads.items():
@@ -152,6 +154,16 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     for line in ["", *table(figures), "", f"wrote {out} ({written.id})"]:
         say(line)
     return written
+
+
+def _check_names(also: Sequence[str]) -> None:
+    names = output_columns([QUEUE, *also])
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"--also {', '.join(also)}: scored files would have the column {twice[0]!r} twice; "
+            "rename it"
+        )
 
 
 def _read(
