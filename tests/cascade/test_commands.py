@@ -168,10 +168,9 @@ def test_a_file_without_the_id_of_training_is_scored_with_a_note(
 
 def test_an_id_column_that_was_named_must_be_there(linear_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("subject,body\nvpn,broken\n")
+    args = ("--id", "key", "--bundle", linear_bundle)
     with pytest.raises(ColumnError, match="no column 'key'"):
-        call(
-            score, tmp_path / "in.csv", tmp_path / "o.csv", "--id", "key", "--bundle", linear_bundle
-        )
+        call(score, tmp_path / "in.csv", tmp_path / "o.csv", *args)
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(
