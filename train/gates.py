@@ -30,8 +30,11 @@ def fit_weights(
 
     Args:
         probabilities: one ``(n, k)`` array a stage.
-        y: ``(n,)`` true classes.
+        y: ``(n,)`` true classes; where there are none, all stages weigh the same.
     """
+    start = np.full(len(probabilities), 1 / len(probabilities))
+    if not len(y):
+        return tuple(start.tolist())
     logs = np.stack([np.log(np.maximum(array, FLOOR)) for array in probabilities])
     rows = np.arange(len(y))
 
@@ -42,7 +45,6 @@ def fit_weights(
         gradient = (expected - logs[:, rows, y]).mean(axis=1)
         return float(-log_joined[rows, y].mean()), gradient
 
-    start = np.full(len(logs), 1 / len(logs))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * len(logs))
     return tuple(round(float(weight), 6) for weight in found.x)
 

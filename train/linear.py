@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,13 @@ def fit_linear(
     Args:
         texts: cleaned texts of the train split.
         targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing.
+
+    Raises:
+        TrainingError: there is one class only.
     """
+    for name in heads:
+        if len(np.unique(targets[name][targets[name] >= 0])) < 2:
+            raise TrainingError(f"the train split holds one class only of {name!r}")
     trial = _sample(targets[QUEUE], TRIAL_ROWS, seed)
     steps = len(STRENGTHS) + 1 + len(heads) * (folds + 1)
     with tqdm(total=steps, desc="fitting the linear stage", unit="fit", disable=quiet) as bar:
@@ -75,8 +82,6 @@ def fit_linear(
         for name, classes in heads.items():
             known = np.flatnonzero(targets[name] >= 0)
             x, y = matrix[known], targets[name][known]
-            if len(np.unique(y)) < 2:
-                raise TrainingError(f"the train split holds one class only of {name!r}")
             model = _regression(c).fit(x, y)
             bar.update()
             coefficients[name], intercepts[name] = _as_columns(model, len(classes))
@@ -124,9 +129,17 @@ def _cross_fit(
     seed: int,
     bar: tqdm[object] | None = None,
 ) -> NDArray[np.float32]:
-    out = np.zeros((len(y), classes), dtype=np.float32)
-    for fit, rest in StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y):
-        out[rest] = _spread(_regression(c).fit(x[fit], y[fit]), x[rest], classes)
+    out = np.full((len(y), classes), 1 / classes, dtype=np.float32)
+    folds = min(folds, int(np.bincount(y).max()))
+    if folds < 2:
+        return out  # every class occurs once: of a row held out nothing is known
+    with warnings.catch_warnings():
+        # A class rarer than the folds is missing from some of them, which `_spread` allows for.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y))
+    for fit, rest in parts:
+        if len(np.unique(y[fit])) > 1:
+            out[rest] = _spread(_regression(c).fit(x[fit], y[fit]), x[rest], classes)
         if bar is not None:
             bar.update()
     return out

@@ -22,6 +22,8 @@ from cascade.ticket import join_parts
 MIN_ROWS = 10
 """Fewest rows a label needs: fewer cannot be trained on, gated and tested."""
 SHOWN_LINES = 8
+SHOWN_LABELS = 20
+MANY = f"each of more than {SHOWN_LABELS} labels"
 
 
 @dataclass(slots=True)
@@ -104,10 +106,10 @@ def read_table(
     counts = Counter(table.labels)
     rare = {label for label, count in counts.items() if count < min_rows}
     if rare:
-        for label in sorted(rare):
-            reason = f"label {label!r} has fewer than {min_rows} rows"
-            at = [n for n, own in zip(table.lines, table.labels, strict=True) if own == label]
-            report.dropped[reason].extend(at)
+        for line, label in zip(table.lines, table.labels, strict=True):
+            if label in rare:
+                which = f"label {_short(label)}" if len(rare) <= SHOWN_LABELS else MANY
+                report.dropped[f"{which} has fewer than {min_rows} rows"].append(line)
         keep = np.asarray([i for i, label in enumerate(table.labels) if label not in rare], int)
         table = table.take(keep)
     for name, values in table.also.items():
@@ -187,7 +189,7 @@ def _thin_out(name: str, values: list[str], min_rows: int, report: Report) -> No
         report.notes.append(f"  {missing:,} rows have no {name!r}; they are kept")
     if rare:
         lost = sum(counts[value] for value in rare)
-        some = ", ".join(repr(value) for value in sorted(rare)[:5])
+        some = ", ".join(_short(value) for value in sorted(rare)[:5])
         report.notes.append(
             f"  {lost:,} rows have a value of {name!r} with fewer than {min_rows} rows ({some}); "
             f"they count as having none"
@@ -202,12 +204,17 @@ def _check(path: Path, columns: Columns, table: Table, report: Report) -> None:
         raise TrainingError(f"{path}: no row is left to learn from{hint}")
     if len(set(table.labels)) < 2:
         raise TrainingError(
-            f"{path}: column {columns.label!r} has one class only, {table.labels[0]!r}; "
+            f"{path}: column {columns.label!r} has one class only, {_short(table.labels[0])}; "
             f"routing needs two or more{hint}"
         )
     for name, values in table.also.items():
         if len({value for value in values if value}) < 2:
             raise TrainingError(f"{path}: column {name!r} has fewer than two classes")
+
+
+def _short(label: str, most: int = 40) -> str:
+    """A label for people; where the wrong column was named, no more than the start of a text."""
+    return repr(label if len(label) <= most else label[:most] + "…")
 
 
 def encode(table: Table, heads: dict[str, tuple[str, ...]]) -> dict[str, NDArray[np.int64]]:

@@ -22,6 +22,8 @@ from cascade.errors import TrainingError
 PERMUTATIONS = 32
 ROWS_PER_BAND = 4
 SIMILAR = 0.7
+LEAST = 10
+"""Fewest different tickets that can be split in three."""
 PRIME = 2**31 - 1
 
 
@@ -103,9 +105,12 @@ def split_randomly(
     _, heads, group = np.unique(groups, return_index=True, return_inverse=True)
     head_labels = np.asarray(labels, dtype=object)[heads]
     numbers = np.arange(len(heads))
-    if len(numbers) < 3:
-        raise TrainingError("all tickets are near-duplicates of each other: nothing to split")
-    kept, held = _stratified(numbers, head_labels, gate + test, seed)
+    if len(numbers) < LEAST:
+        raise TrainingError(
+            f"only {len(numbers)} of the {len(groups):,} tickets are more than near-duplicates of "
+            f"each other; a split needs {LEAST}"
+        )
+    kept, held = _stratified(numbers, head_labels, gate + test, seed, least=2 if test else 1)
     gate_groups, test_groups = held, held[:0]
     if test:
         gate_groups, test_groups = _stratified(held, head_labels[held], test / (gate + test), seed)
@@ -119,15 +124,17 @@ def split_randomly(
 
 
 def _stratified(
-    numbers: NDArray[np.int64], labels: NDArray[np.object_], share: float, seed: int
+    numbers: NDArray[np.int64],
+    labels: NDArray[np.object_],
+    share: float,
+    seed: int,
+    least: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split in two, the second part of the given share, with every label in both if it can be."""
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    held = round(len(numbers) * share)
+    held = max(round(len(numbers) * share), least)
     stratify = codes if counts.min() >= 2 and held >= len(counts) else None
-    first, second = train_test_split(
-        numbers, test_size=max(held, 1), random_state=seed, stratify=stratify
-    )
+    first, second = train_test_split(numbers, test_size=held, random_state=seed, stratify=stratify)
     return np.sort(first), np.sort(second)
 
 

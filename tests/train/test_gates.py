@@ -1,0 +1,188 @@
+"""Fitting gates: weights that find the truth, thresholds that keep what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cascade.gate import Gates, join
+from cascade.stages.base import softmax
+from train.gates import FEW, LEAST_SETTLED, NEVER, choose_threshold, fit_gates, fit_weights
+
+K = 5
+
+
+def world(n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits, and true classes drawn with exactly the probabilities of their softmax."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(scale=2, size=(n, K))
+    cumulated = softmax(logits).cumsum(axis=1)
+    y = (random.random((n, 1)) > cumulated).sum(axis=1).clip(0, K - 1)
+    return logits.astype(np.float32), y.astype(np.int64)
+
+
+# --- weights ---
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_weight_of_one_stage_is_its_inverse_temperature(temperature: float) -> None:
+    """A stage that is too sure by a factor is found to be, so that fitting calibrates."""
+    logits, y = world(20_000)
+    (weight,) = fit_weights([softmax(logits / temperature)], y)
+    assert weight == pytest.approx(temperature, rel=0.05)
+
+
+def test_a_stage_that_knows_nothing_gets_about_no_weight() -> None:
+    logits, y = world(20_000)
+    noise, _ = world(20_000, seed=1)
+    useful, useless = fit_weights([softmax(logits), softmax(noise)], y)
+    assert useful == pytest.approx(1, rel=0.05)
+    assert useless < 0.03
+
+
+def test_a_stage_that_is_wrong_on_purpose_gets_no_negative_weight() -> None:
+    logits, y = world(5_000)
+    assert fit_weights([softmax(-logits)], y) == (0.0,)
+
+
+def test_two_imperfect_witnesses_beat_either_one() -> None:
+    random = np.random.default_rng(2)
+    logits, y = world(10_000)
+    stages = [softmax(logits + random.normal(scale=1.5, size=logits.shape)) for _ in range(2)]
+
+    def loss(probabilities: NDArray[np.float32]) -> float:
+        return float(-np.log(probabilities[np.arange(len(y)), y]).mean())
+
+    alone = [loss(join([stage], fit_weights([stage], y))) for stage in stages]
+    assert loss(join(stages, fit_weights(stages, y))) < min(alone) - 0.02
+
+
+def test_certain_and_impossible_do_not_break_the_fit() -> None:
+    y = np.asarray([0, 1, 2, 0])
+    sure = np.eye(3, dtype=np.float32)[y]
+    wrong = np.eye(3, dtype=np.float32)[(y + 1) % 3]
+    for stages in ([sure], [wrong], [sure, wrong]):
+        assert np.isfinite(fit_weights(stages, y)).all()
+
+
+def test_without_tickets_all_stages_weigh_the_same() -> None:
+    nothing = np.empty((0, 3), dtype=np.float32)
+    assert fit_weights([nothing, nothing], np.empty(0, dtype=np.int64)) == (0.5, 0.5)
+
+
+# --- thresholds ---
+
+judged = st.lists(
+    st.tuples(st.sampled_from([0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]), st.booleans()),
+    max_size=80,
+)
+
+
+def kept(
+    confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float, target: float
+) -> bool:
+    """Whether a threshold settles enough tickets, and enough of them rightly."""
+    settled = confidence >= np.float32(threshold)
+    return int(settled.sum()) >= LEAST_SETTLED and float(right[settled].mean()) >= target
+
+
+@given(judged, st.sampled_from([0.5, 0.8, 0.9, 0.95, 1.0]))
+def test_the_threshold_is_the_lowest_that_keeps_the_target(
+    tickets: list[tuple[float, bool]], target: float
+) -> None:
+    confidence = np.asarray([c for c, _ in tickets], dtype=np.float32)
+    right = np.asarray([r for _, r in tickets], dtype=bool)
+    threshold = choose_threshold(confidence, right, target)
+    good = [float(c) for c in set(confidence.tolist()) if kept(confidence, right, c, target)]
+    assert threshold == (min(good) if good else NEVER)
+
+
+@given(judged, st.randoms(use_true_random=False))
+def test_the_order_of_the_tickets_does_not_matter(
+    tickets: list[tuple[float, bool]], random: st.random.Random
+) -> None:
+    def choose(rows: list[tuple[float, bool]]) -> float:
+        confidence = np.asarray([c for c, _ in rows], dtype=np.float32)
+        return choose_threshold(confidence, np.asarray([r for _, r in rows], dtype=bool), 0.8)
+
+    shuffled = list(tickets)
+    random.shuffle(shuffled)
+    assert choose(shuffled) == choose(tickets)
+
+
+def test_where_no_threshold_keeps_the_target_nothing_is_settled() -> None:
+    confidence = np.linspace(0.5, 1, 100, dtype=np.float32)
+    assert choose_threshold(confidence, np.zeros(100, dtype=bool), 0.5) == NEVER > 1
+    assert choose_threshold(confidence[:0], np.zeros(0, dtype=bool), 0.5) == NEVER
+
+
+def test_a_handful_of_lucky_tickets_is_no_ground_for_a_threshold() -> None:
+    confidence = np.linspace(0.5, 1, LEAST_SETTLED - 1, dtype=np.float32)
+    right = np.ones(LEAST_SETTLED - 1, dtype=bool)
+    assert choose_threshold(confidence, right, 0.9) == NEVER
+    assert choose_threshold(np.append(confidence, np.float32(0.4)), np.append(right, True), 0.9) < 1
+
+
+# --- all gates ---
+
+
+def two_stages(n: int) -> tuple[list[dict[str, NDArray[np.float32]]], dict[str, NDArray[np.int64]]]:
+    logits, y = world(n)
+    random = np.random.default_rng(3)
+    seen = [
+        {
+            "queue": softmax(logits + random.normal(scale=scale, size=logits.shape)),
+            "urgency": softmax(random.normal(size=(n, 2))),
+        }
+        for scale in (2.0, 0.5)
+    ]
+    return seen, {"queue": y, "urgency": random.integers(-1, 2, n)}
+
+
+def test_each_gate_is_fitted_on_what_the_gates_before_it_left() -> None:
+    seen, targets = two_stages(4_000)
+    gates = fit_gates(["linear", "encoder"], seen, targets, target=0.9)
+    assert [gate.stage for gate in gates.gates] == ["linear", "encoder"]
+    left = np.arange(4_000)
+    for number, gate in enumerate(gates.gates, start=1):
+        assert {head: len(w) for head, w in gate.weights.items()} == {
+            "queue": number,
+            "urgency": number,
+        }
+        joined = join([s["queue"][left] for s in seen[:number]], gate.weights["queue"])
+        settled = gate.settles(joined.max(axis=1))
+        right = joined.argmax(axis=1) == targets["queue"][left]
+        assert gate.coverage == pytest.approx(settled.mean(), abs=1e-4)
+        assert gate.precision == pytest.approx(right[settled].mean(), abs=1e-4)
+        assert gate.precision >= 0.9
+        left = left[~settled]
+    assert 0 < len(left) < 4_000
+
+
+def test_what_was_fitted_passes_the_checks_of_loading() -> None:
+    gates = fit_gates(["linear", "encoder"], *two_stages(500), target=0.9)
+    assert Gates.from_dict(gates.to_dict()) == gates
+
+
+@pytest.mark.parametrize("n", [1, 5, FEW - 1, FEW + 5])
+def test_few_tickets_still_give_gates_that_load(n: int) -> None:
+    gates = fit_gates(["linear", "encoder"], *two_stages(n), target=0.5)
+    assert Gates.from_dict(gates.to_dict()) == gates
+
+
+def test_a_further_label_that_no_gate_ticket_has_still_gives_gates_that_load() -> None:
+    seen, targets = two_stages(300)
+    targets["urgency"][:] = -1
+    gates = fit_gates(["linear", "encoder"], seen, targets, target=0.9)
+    assert Gates.from_dict(gates.to_dict()) == gates
+
+
+def test_a_first_stage_that_settles_all_leaves_the_next_one_a_gate() -> None:
+    y = np.arange(300) % K
+    sure = {"queue": np.eye(K, dtype=np.float32)[y]}
+    gates = fit_gates(["linear", "encoder"], [sure, sure], {"queue": y}, target=0.95)
+    assert gates.gates[0].coverage == 1
+    assert (gates.gates[1].coverage, gates.gates[1].threshold) == (0, NEVER)
