@@ -81,7 +81,7 @@ def test_what_is_dropped_is_told_with_reason_and_lines(tmp_path: Path) -> None:
 def test_of_many_dropped_rows_the_first_lines_are_told(tmp_path: Path) -> None:
     rows = [*plenty("bug"), *plenty("access"), *[("", "bug")] * 1500]
     _, report = read(put(tmp_path, rows))
-    (line,) = [line for line in report.lines() if "dropped" in line]
+    (line,) = [line for line in report.lines() if line.startswith("  dropped")]
     assert line == (
         "  dropped 1,500: empty text (lines 22, 23, 24, 25, 26, 27, 28, 29 and 1,492 more)"
     )
@@ -98,15 +98,12 @@ def test_every_row_is_kept_or_dropped_for_one_reason(tmp_path: Path) -> None:
 def test_the_wrong_label_column_does_not_print_every_ticket(tmp_path: Path) -> None:
     """As when --label names the text: each text would be a rare label."""
     secret = "my password is hunter2 and I live in " + "a" * 60
-    rows = [
-        *plenty("bug"),
-        *plenty("access"),
-        *((f"x{word_of(n)}", f"{n} {secret}") for n in range(30)),
-    ]
+    rows = [*plenty("bug"), *plenty("access")]
+    rows += [(f"x{word_of(n)}", f"{n} {secret}") for n in range(30)]
     _, report = read(put(tmp_path, rows))
-    assert report.dropped["each of more than 20 labels has fewer than 10 rows"] == list(
-        range(22, 52)
-    )
+    assert report.dropped == {
+        "each of more than 20 labels has fewer than 10 rows": list(range(22, 52))
+    }
     _, report = read(put(tmp_path, rows[:21]))
     (reason,) = report.dropped
     assert len(reason) < 90
@@ -183,7 +180,7 @@ def test_one_class_only(tmp_path: Path) -> None:
 def test_nothing_left(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no row is left to learn from \(dropped: 2 empty"):
         read(put(tmp_path, [("", "a"), ("", "b")]))
-    with pytest.raises(TrainingError, match="no row is left to learn from$"):
+    with pytest.raises(TrainingError, match=r"no row is left to learn from$"):
         read(put(tmp_path, []))
 
 
@@ -198,7 +195,7 @@ def test_bytes_in_another_encoding_stop_training_with_the_line_and_the_option(
 ) -> None:
     path = put(tmp_path, [*plenty("bug"), *plenty("access")])
     path.write_bytes(path.read_bytes() + "Grüße,bug\n".encode("cp1252"))
-    with pytest.raises(InputError, match="line 22: .* is not valid UTF-8; .* --encoding"):
+    with pytest.raises(InputError, match=r"line 22: .* is not valid UTF-8; .* --encoding"):
         read(path)
     table, _ = read_table(path, COLUMNS, encoding="cp1252", quiet=True)
     assert table.texts[-1] == "Grüße"
