@@ -18,7 +18,7 @@ from cascade.gate import Gate, Gates
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from train.fit import Options, train
-from train.starter import write
+from train.starter import generate, write
 
 ROOT = Path(__file__).parent.parent
 STARTER_COLUMNS = Columns(
@@ -125,6 +125,60 @@ def command() -> Run:
         return subprocess.run(line, capture_output=True, text=True, timeout=120, **how)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder with a tiny encoder of random weights, and a tokenizer that knows the tickets."""
+    root = tmp_path_factory.mktemp("encoders")
+
+    def make(kind: str) -> Path:
+        folder = root / kind
+        if not folder.exists():
+            _write_encoder(kind, folder)
+        return folder
+
+    return make
+
+
+def _write_encoder(kind: str, folder: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import AutoModel, PreTrainedTokenizerFast
+    from transformers.models.bert import BertConfig
+    from transformers.models.distilbert import DistilBertConfig
+    from transformers.models.roberta import RobertaConfig
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    texts = [f"{ticket.subject} {ticket.body}" for ticket in generate(300, seed=17)]
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=600, special_tokens=special)
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    size = {"vocab_size": tokenizer.get_vocab_size(), "max_position_embeddings": 80}
+    wide = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    wide["intermediate_size"] = 64
+    config = {
+        "bert": lambda: BertConfig(**size, **wide),
+        "distilbert": lambda: DistilBertConfig(
+            **size, dim=32, n_layers=2, n_heads=2, hidden_dim=64
+        ),
+        "roberta": lambda: RobertaConfig(**size, **wide, pad_token_id=0),
+    }[kind]()
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -120,13 +121,17 @@ def pretrained(source: str | None) -> tuple[Any, str, str]:
     place = source or str(_bundled())
     try:
         backbone = AutoModel.from_pretrained(place, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(place).backend_tokenizer.to_str()
-    except (OSError, ValueError, AttributeError, KeyError) as error:
-        reason = str(error).splitlines()[0][:160]
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            # transformers makes up a tokenizer that knows no word where it finds none.
+            raise ValueError("it has no tokenizer")
+        content = tokenizer.backend_tokenizer.to_str()
+    except (OSError, ValueError, AttributeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:160]
         raise TrainingError(
             f"--encoder {name}: cannot be loaded from a folder or the model hub ({reason})"
         ) from None
-    return backbone, tokenizer, name
+    return backbone, content, name
 
 
 def _bundled() -> Path:

@@ -152,7 +152,7 @@ class _Run:
             parameter.requires_grad_(False)
         self.optimizer = _optimizer(model, recipe.rate)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.standing = Standing(_fingerprint(lessons, heads, recipe, seed))
+        self.standing = Standing(_fingerprint(model, lessons, heads, recipe, seed))
         self.best = _copy(model)
         if found := checkpoint.load(file, self.standing.fingerprint, model, self.optimizer):
             self.standing, self.best = found
@@ -255,12 +255,13 @@ class _Run:
         state = self.standing
         state.evaluated = self.progress()
         loss = self.held_out_loss()
+        number = min(state.number + 1, self.passes)  # after the last pass none is under way
         state.history.append(
-            {"seconds": round(state.seconds, 1), "pass": state.number + 1, "loss": round(loss, 4)}
+            {"seconds": round(state.seconds, 1), "pass": number, "loss": round(loss, 4)}
         )
         if not bar.disable:
             bar.write(
-                f"  {state.seconds / 60:5.1f} min  pass {state.number + 1:2}  "
+                f"  {state.seconds / 60:5.1f} min  pass {number:2}  "
                 f"held-out log-loss {loss:.4f}{'' if loss < state.best else '  (not better)'}",
                 file=sys.stderr,
             )
@@ -303,8 +304,12 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _fingerprint(lessons: Lessons, heads: Heads, recipe: Recipe, seed: int) -> str:
+def _fingerprint(model: Encoder, lessons: Lessons, heads: Heads, recipe: Recipe, seed: int) -> str:
     digest = hashlib.sha256(json.dumps([asdict(recipe), dict(heads), seed]).encode())
+    # The pretrained weights too: many encoders share a vocabulary, and so give the same ids.
+    for name, value in model.backbone.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     for ids in lessons.ids:
         digest.update(np.asarray(ids, dtype=np.int32).tobytes())
     for name in heads:

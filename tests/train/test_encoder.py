@@ -1,0 +1,309 @@
+"""Fine-tuning: it learns, it stops when it should, and it goes on where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cascade.stages.base import Heads
+from train import encoder
+from train.bert import Encoder, pretrained
+from train.checkpoint import Standing
+from train.encoder import Interrupted, Lessons, Recipe, fit_encoder
+from train.precision import fastest_dtype
+
+HEADS: Heads = {"queue": ("a", "b", "c"), "urgency": ("low", "high")}
+ROWS = 240
+RECIPE = Recipe(
+    minutes=30, passes=4, steps=0, batch=16, dropout=0.0, rate=2e-3, held_out=0.2, evaluations=8
+)
+
+
+def lessons(seed: int = 0) -> Lessons:
+    """Tickets whose first tokens tell the queue and whose last ones tell the urgency."""
+    random = np.random.default_rng(seed)
+    queue, urgency = random.integers(0, 3, ROWS), random.integers(0, 2, ROWS)
+    ids = [
+        [2, *[20 + int(q)] * 3, *random.integers(100, 500, random.integers(1, 8)), 50 + int(u), 3]
+        for q, u in zip(queue, urgency, strict=True)
+    ]
+    urgency = np.where(random.random(ROWS) < 0.3, -1, urgency)
+    unsure = np.full((ROWS, 3), 1 / 3, dtype=np.float32)
+    plain = [[int(token) for token in row] for row in ids]
+    return Lessons(plain, {"queue": queue, "urgency": urgency}, unsure)
+
+
+@pytest.fixture
+def model(encoder_folder: Callable[[str], Path]) -> Callable[[], Encoder]:
+    """Makes the same untrained model each time."""
+
+    def make() -> Encoder:
+        backbone, _, _ = pretrained(str(encoder_folder("bert")))
+        torch.manual_seed(0)
+        return Encoder(backbone, 5)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice of a precision is by speed, so it could differ from one run to the next."""
+    monkeypatch.setattr(encoder, "fastest_dtype", lambda device: torch.float32)
+
+
+def fit(
+    model: Encoder, folder: Path, recipe: Recipe = RECIPE, what: Lessons | None = None
+) -> list[dict[str, float]]:
+    file = folder / "c.safetensors"
+    return fit_encoder(model, what or lessons(), HEADS, recipe, checkpoint_file=file, quiet=True)
+
+
+def scores(model: Encoder, what: Lessons) -> NDArray[np.float32]:
+    model.eval()
+    with torch.no_grad():
+        rows = [model(torch.tensor([ids]))[0] for ids in what.ids]
+    return torch.stack(rows).numpy()
+
+
+class Stopper:
+    """Presses Ctrl-C before a given step; counts the steps that were made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int | None = None) -> None:
+        self.steps, self.at = 0, at
+        step = encoder._Run.step
+
+        def counted(run: Any, rows: Any, done: float) -> None:
+            if self.steps == self.at:
+                raise KeyboardInterrupt
+            self.steps += 1
+            step(run, rows, done)
+
+        monkeypatch.setattr(encoder._Run, "step", counted)
+
+
+# --- learning ---
+
+
+def test_it_learns_all_labels_and_the_loss_falls(
+    model: Callable[[], Encoder], tmp_path: Path
+) -> None:
+    learner = model()
+    recipe = replace(RECIPE, passes=12, evaluations=60, patience=60)
+    history = fit(learner, tmp_path, recipe)
+    losses = [entry["loss"] for entry in history]
+    assert losses[0] > 0.3 > 0.1 > losses[-1]
+    new = lessons(seed=1)
+    out = scores(learner, new)
+    assert (out[:, :3].argmax(axis=1) == new.targets["queue"]).mean() > 0.95
+    known = new.targets["urgency"] >= 0
+    right = out[known, 3:].argmax(axis=1) == new.targets["urgency"][known]
+    assert right.mean() > 0.9
+
+
+def test_the_history_tells_seconds_passes_and_losses(
+    model: Callable[[], Encoder], tmp_path: Path
+) -> None:
+    history = fit(model(), tmp_path)
+    assert all(entry.keys() == {"seconds", "pass", "loss"} for entry in history)
+    seconds, passes = [e["seconds"] for e in history], [e["pass"] for e in history]
+    assert seconds == sorted(seconds)
+    assert passes == sorted(passes)
+    assert passes[0] == 1
+    assert passes[-1] == RECIPE.passes
+    assert len(history) >= RECIPE.evaluations
+
+
+def test_a_label_that_no_ticket_has_is_left_as_it_was(
+    model: Callable[[], Encoder], tmp_path: Path
+) -> None:
+    what = lessons()
+    what.targets["urgency"][:] = -1
+    learner = model()
+    before = learner.head.weight.detach().clone()
+    fit(learner, tmp_path, replace(RECIPE, passes=1), what)
+    assert torch.equal(learner.head.weight[3:], before[3:])
+    assert not torch.equal(learner.head.weight[:3], before[:3])
+
+
+def test_word_embeddings_stay_as_they_were(model: Callable[[], Encoder], tmp_path: Path) -> None:
+    learner = model()
+    before = learner.backbone.get_input_embeddings().weight.detach().clone()
+    fit(learner, tmp_path, replace(RECIPE, passes=1))
+    assert torch.equal(learner.backbone.get_input_embeddings().weight, before)
+
+
+def test_hard_tickets_are_in_every_pass_and_few_of_the_easy_ones(
+    model: Callable[[], Encoder], tmp_path: Path
+) -> None:
+    what = lessons()
+    easy = np.arange(ROWS) % 2 == 0
+    what.linear[easy] = [0.98, 0.01, 0.01]
+    run = encoder._Run(model(), what, HEADS, RECIPE, tmp_path / "c", 0)
+    passes = [np.concatenate(list(run.one_pass(number))) for number in range(8)]
+    for rows in passes:
+        assert len(set(rows.tolist())) == len(rows)
+        assert set(run.rows[~easy[run.rows]].tolist()) <= set(rows.tolist())
+        assert not set(rows.tolist()) & set(run.dev.tolist()), "held out is held out"
+    shares = [easy[rows].sum() / easy[run.rows].sum() for rows in passes]
+    assert 0.05 < np.mean(shares) < 0.3
+    assert len({tuple(rows.tolist()) for rows in passes}) == 8
+    again = np.concatenate(list(run.one_pass(3)))
+    assert np.array_equal(again, passes[3])
+
+
+def test_the_same_seed_gives_the_same_weights(model: Callable[[], Encoder], tmp_path: Path) -> None:
+    one, other = model(), model()
+    fit(one, tmp_path / "a", replace(RECIPE, passes=1))
+    fit(other, tmp_path / "b", replace(RECIPE, passes=1))
+    assert torch.equal(one.head.weight, other.head.weight)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9])
+def test_hardly_any_tickets_are_no_crash(
+    model: Callable[[], Encoder], tmp_path: Path, rows: int
+) -> None:
+    what = lessons()
+    few = Lessons(
+        what.ids[:rows],
+        {name: y[:rows] for name, y in what.targets.items()},
+        what.linear[:rows],
+    )
+    assert fit(model(), tmp_path, replace(RECIPE, passes=1), few)
+
+
+# --- stopping ---
+
+
+def test_the_minutes_are_kept(model: Callable[[], Encoder], tmp_path: Path) -> None:
+    history = fit(model(), tmp_path, replace(RECIPE, minutes=0.02, passes=10_000))
+    assert 1 <= history[-1]["seconds"] < 3
+
+
+def test_no_minutes_are_one_evaluation(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopper = Stopper(monkeypatch)
+    assert len(fit(model(), tmp_path, replace(RECIPE, minutes=1e-9))) == 1
+    assert stopper.steps == 0
+
+
+def test_without_progress_it_stops_early_and_keeps_the_best(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.9, 0.5, 0.6, 0.5, 0.7])  # the second is the best; an equal one is not better
+    seen: list[torch.Tensor] = []
+
+    def loss(run: Any) -> float:
+        seen.append(run.model.head.weight.detach().clone())
+        return next(losses)
+
+    monkeypatch.setattr(encoder._Run, "held_out_loss", loss)
+    learner = model()
+    history = fit(learner, tmp_path, replace(RECIPE, passes=50, evaluations=50, patience=3))
+    assert [entry["loss"] for entry in history] == [0.9, 0.5, 0.6, 0.5, 0.7]
+    assert torch.equal(learner.head.weight, seen[1])
+    assert not torch.equal(learner.head.weight, seen[4])
+
+
+# --- going on ---
+
+
+@pytest.mark.parametrize("at", [0, 1, 17, 30])
+def test_ctrl_c_writes_a_checkpoint_and_the_same_call_goes_on(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At the end the weights are those of a run that was never stopped."""
+    never_stopped = model()
+    with monkeypatch.context() as patch:
+        whole = Stopper(patch)
+        expected = fit(never_stopped, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        Stopper(patch, at)
+        with pytest.raises(Interrupted):
+            fit(model(), tmp_path)
+    assert (tmp_path / "c.safetensors").is_file()
+    learner = model()
+    rest = Stopper(monkeypatch)
+    history = fit(learner, tmp_path)
+    assert at + rest.steps == whole.steps
+    assert [e["pass"] for e in history] == [e["pass"] for e in expected]
+    assert [e["loss"] for e in history] == pytest.approx([e["loss"] for e in expected], abs=2e-3)
+    assert torch.allclose(learner.head.weight, never_stopped.head.weight, atol=1e-4)
+
+
+def test_the_seconds_before_count(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        Stopper(patch, 5)
+        patch.setattr(encoder.time, "monotonic", clock(step=2.0))
+        with pytest.raises(Interrupted):
+            fit(model(), tmp_path)
+    spent = standing(model(), tmp_path).seconds
+    assert spent >= 10
+    assert fit(model(), tmp_path)[-1]["seconds"] >= spent
+
+
+def clock(step: float) -> Callable[[], float]:
+    """A clock that shows some seconds more whenever it is looked at."""
+    times: Iterator[float] = iter(np.arange(0, 1e6, step).tolist())
+    return lambda: next(times)
+
+
+def standing(learner: Encoder, folder: Path, what: Lessons | None = None) -> Standing:
+    """Where a run that is set up now would begin."""
+    run = encoder._Run(learner, what or lessons(), HEADS, RECIPE, folder / "c.safetensors", 0)
+    return run.standing
+
+
+def test_a_checkpoint_is_used_by_the_same_run_only(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        Stopper(patch, 20)
+        with pytest.raises(Interrupted):
+            fit(model(), tmp_path)
+    assert standing(model(), tmp_path).number == 1
+    assert standing(model(), tmp_path, lessons(seed=5)).number == 0, "other tickets"
+    other_labels = lessons()
+    other_labels.targets["urgency"][0] = 1 - abs(other_labels.targets["urgency"][0])
+    assert standing(model(), tmp_path, other_labels).number == 0, "other labels"
+    other_weights = model()
+    with torch.no_grad():
+        next(other_weights.backbone.encoder.parameters()).add_(0.1)
+    assert standing(other_weights, tmp_path).number == 0, "another encoder of the same vocabulary"
+    run = encoder._Run(
+        model(), lessons(), HEADS, replace(RECIPE, rate=1e-5), tmp_path / "c.safetensors", 0
+    )
+    assert run.standing.number == 0, "another recipe"
+
+
+# --- parts ---
+
+
+def test_weights_of_layers_decay_and_those_of_norms_and_heads_do_not(
+    model: Callable[[], Encoder],
+) -> None:
+    learner = model()
+    matrices, vectors, head = encoder._optimizer(learner, 1e-4).param_groups
+    assert all(p.ndim > 1 for p in matrices["params"])
+    assert all(p.ndim == 1 for p in vectors["params"])
+    assert [group["weight_decay"] for group in (matrices, vectors, head)] == [0.01, 0, 0]
+    assert head["lr"] == 10 * matrices["lr"]
+    assert {id(p) for p in head["params"]} == {id(p) for p in learner.head.parameters()}
+
+
+def test_the_precision_is_one_that_the_machine_can_compute_in() -> None:
+    dtype = fastest_dtype(torch.device("cpu"))
+    assert dtype in (torch.float32, torch.bfloat16)
+    layer = nn.Linear(4, 4)
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype is not torch.float32):
+        assert torch.isfinite(layer(torch.ones(1, 4)).float()).all()
