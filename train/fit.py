@@ -187,6 +187,7 @@ def _read(
             options.columns,
             encoding=options.encoding,
             min_rows=1,
+            keep_duplicates=True,
             quiet=options.quiet,
         )
         for line in report.lines():

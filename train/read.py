@@ -93,16 +93,21 @@ def read_table(
     *,
     encoding: str = "utf-8",
     min_rows: int = MIN_ROWS,
+    keep_duplicates: bool = False,
     quiet: bool = False,
 ) -> tuple[Table, Report]:
     """Read, clean and check a training file.
+
+    Args:
+        keep_duplicates: keep rows whose text stands in the file already: for a test file, which
+            is measured as it is.
 
     Raises:
         InputError: the file or a column cannot be read; the message names the place.
         TrainingError: what is left cannot be learned from (one class only, nothing left).
     """
     report = Report(path)
-    table = _usable(path, columns, encoding, report, quiet)
+    table = _usable(path, columns, encoding, keep_duplicates, report, quiet)
     counts = Counter(table.labels)
     rare = {label for label, count in counts.items() if count < min_rows}
     if rare:
@@ -119,8 +124,15 @@ def read_table(
     return table, report
 
 
-def _usable(path: Path, columns: Columns, encoding: str, report: Report, quiet: bool) -> Table:
-    """The rows that can be read, with text and label, each text once."""
+def _usable(
+    path: Path,
+    columns: Columns,
+    encoding: str,
+    keep_duplicates: bool,
+    report: Report,
+    quiet: bool,
+) -> Table:
+    """The rows that can be read, with text and label; each text once, unless told otherwise."""
     named = [*columns.text, columns.label, *columns.also]
     named += [name for name in (columns.date,) if name]
     table = Table([], [], {name: [] for name in columns.also}, [], [], "")
@@ -144,7 +156,7 @@ def _usable(path: Path, columns: Columns, encoding: str, report: Report, quiet: 
         cleaned = clean(text) if not reason else ""
         if not reason and not cleaned:
             reason = "empty text once cleaned"
-        if not reason:
+        if not reason and not keep_duplicates:
             key = hashlib.sha256(text.encode()).digest()
             line, before = first_line.setdefault(key, (row.line, label))
             if line != row.line:

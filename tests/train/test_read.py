@@ -223,3 +223,10 @@ def test_no_row_is_lost_whatever_is_in_the_file(
     assert report.rows == len(table) + sum(len(lines) for lines in report.dropped.values())
     assert all(table.texts)
     assert len(set(table.labels)) >= 2
+
+
+def test_a_test_file_keeps_its_duplicates(tmp_path: Path) -> None:
+    rows = [*plenty("a"), *plenty("b"), ("a ticket aaa", "a")]
+    table, report = read_table(put(tmp_path, rows), COLUMNS, keep_duplicates=True, quiet=True)
+    assert len(table) == 21
+    assert not report.dropped
