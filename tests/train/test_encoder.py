@@ -32,7 +32,7 @@ def lessons(seed: int = 0) -> Lessons:
     random = np.random.default_rng(seed)
     queue, urgency = random.integers(0, 3, ROWS), random.integers(0, 2, ROWS)
     ids = [
-        [2, *[20 + int(q)] * 3, *random.integers(100, 500, random.integers(1, 8)), 50 + int(u), 3]
+        [2, 20 + int(q), *random.integers(100, 500, random.integers(1, 8)), *[50 + int(u)] * 4, 3]
         for q, u in zip(queue, urgency, strict=True)
     ]
     urgency = np.where(random.random(ROWS) < 0.3, -1, urgency)
