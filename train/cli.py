@@ -120,10 +120,6 @@ def train(
         raise click.UsageError(f"--also cannot be {QUEUE!r} or the --label column")
     columns = Columns(texts, label, also, id_column, date)
     try:
-        from train.encoder import Interrupted
-    except ImportError:
-        Interrupted = KeyboardInterrupt  # type: ignore[misc, assignment]  # noqa: N806
-    try:
         from train.fit import Options
         from train.fit import train as fit
     except ImportError as error:
@@ -135,6 +131,9 @@ def train(
     )
     try:
         fit(file, out, options, click.echo)
-    except Interrupted:
-        click.echo("\nstopped; the same command goes on from here", err=True)
+    except KeyboardInterrupt as stop:
+        # Not by name, as importing `train.encoder.Interrupted` takes seconds of loading torch.
+        kept = type(stop) is not KeyboardInterrupt
+        what = "the same command goes on from here" if kept else "nothing is kept"
+        click.echo(f"\nstopped; {what}", err=True)
         raise SystemExit(130) from None

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from cascade.stages.base import QUEUE, Heads
 from cascade.stages.encoder import EncoderStage, TokenWindow
-from train.bert import Encoder
+from train.bert import Encoder, most_tokens
 
 INT8_COST = 0.005
 """Most macro-F1 that int8 may cost against float32."""
@@ -92,8 +92,7 @@ def _to_onnx(model: Encoder) -> bytes:
     import onnx
 
     model = model.float().cpu().eval()
-    most = int(model.backbone.config.max_position_embeddings)
-    tokens = torch.export.Dim("tokens", min=2, max=most)
+    tokens = torch.export.Dim("tokens", min=2, max=most_tokens(model.backbone))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

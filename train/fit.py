@@ -225,7 +225,7 @@ def _add_encoder(
     from tokenizers import Tokenizer
 
     from cascade.stages.encoder import EncoderStage, TokenWindow
-    from train.bert import Encoder, pretrained
+    from train.bert import Encoder, most_tokens, pretrained
     from train.encoder import Lessons, Recipe, fit_encoder
     from train.export import export
 
@@ -233,7 +233,7 @@ def _add_encoder(
     torch.manual_seed(options.seed)
     torch.set_num_threads(cores())
     backbone, tokenizer, name = pretrained(options.encoder)
-    most = min(options.tokens, int(backbone.config.max_position_embeddings))
+    most = min(options.tokens, most_tokens(backbone))
     window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
     recipe = Recipe(minutes=options.minutes)
     width = sum(len(classes) for classes in heads.values())

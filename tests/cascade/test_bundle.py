@@ -79,6 +79,7 @@ def test_the_id_changes_with_everything_that_bears_on_an_answer(tmp_path: Path) 
     first = id_of(MANIFEST, FILES)
     assert first.startswith("it-")
     assert id_of(replace(MANIFEST, created="later", figures={}), FILES) == first
+    assert id_of(MANIFEST, {**FILES, "card.md": b"p95 7.3 ms"}) == first
     assert id_of(MANIFEST, {**FILES, "gates.json": b"{}"}) != first
     assert id_of(replace(MANIFEST, heads={"queue": ("bug", "access")}), FILES) != first
 
@@ -426,7 +427,7 @@ def test_a_new_bundle_takes_the_place_of_the_old_one_whole(
 def test_a_link_to_a_bundle_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     old = write(tmp_path / "v1", MANIFEST, FILES)
     (tmp_path / "now").symlink_to(tmp_path / "v1")
-    new = write(tmp_path / "now", MANIFEST, {**FILES, "card.md": b"new"})
+    new = write(tmp_path / "now", MANIFEST, {**FILES, "gates.json": b"{}"})
     assert Bundle.open(tmp_path / "v1").id == old.id
     assert Bundle.open(tmp_path / "now").id == new.id != old.id
     assert sorted(f.name for f in tmp_path.iterdir()) == ["now", "v1"]
