@@ -24,7 +24,8 @@ class Standing:
         batch: batches that were ended in the current pass.
         best: lowest held-out loss so far.
         waited: evaluations since then.
-        evaluated: share of the budget at the last evaluation.
+        evaluated: share of the run at the last evaluation.
+        cooling: share of the run at which the rate began to fall to 0, because nothing was won.
     """
 
     fingerprint: str
@@ -34,6 +35,7 @@ class Standing:
     best: float = float("inf")
     waited: int = 0
     evaluated: float = 0.0
+    cooling: float | None = None
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -41,12 +43,10 @@ def save(
     path: Path,
     standing: Standing,
     model: Mapping[str, Tensor],
-    best: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Write a checkpoint; the one before stays until the new one is whole."""
     tensors = {f"model.{name}": value.contiguous() for name, value in model.items()}
-    tensors |= {f"best.{name}": value.contiguous() for name, value in best.items()}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             tensors[f"optimizer.{index}.{name}"] = value.contiguous()
@@ -58,11 +58,11 @@ def save(
 
 def load(
     path: Path, fingerprint: str, model: torch.nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[Standing, dict[str, Tensor]] | None:
+) -> Standing | None:
     """Go on from a checkpoint: fills the model and the optimizer.
 
     Returns:
-        Where training stood and the best weights, or None if there is no checkpoint of this run.
+        Where training stood, or None if there is no checkpoint of this run.
     """
     if not path.is_file():
         return None
@@ -71,7 +71,7 @@ def load(
             standing = Standing(**json.loads(file.metadata()["standing"]))
             if standing.fingerprint != fingerprint:
                 return None
-            groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+            groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
             for key in file.keys():  # noqa: SIM118 - not a dict
                 group, _, name = key.partition(".")
                 groups[group][name] = file.get_tensor(key)
@@ -83,4 +83,4 @@ def load(
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return standing, groups["best"]
+    return standing

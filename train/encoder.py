@@ -39,9 +39,7 @@ class Recipe:
 
     Attributes:
         minutes: most time that training may take.
-        passes: most passes over the data, if that makes ``steps`` steps or more.
-        steps: where the data is small, passes go on to so many steps,
-        small_passes: but no more than this.
+        passes: most passes over the data; None takes `passes_for` the data.
         batch: tickets a step.
         dropout: on the output of each sublayer; the hard tickets are seen once a pass, wrong
             labels among them.
@@ -51,14 +49,13 @@ class Recipe:
         easy_share: share of the easy tickets in each pass.
         held_out: share of the train split that is kept to stop early, at most 1,500 tickets.
         evaluations: how often in a run the held-out loss is measured.
-        patience: evaluations without a better one after which training ends.
+        patience: evaluations without a better one after which the rate falls to 0 at once.
+        cooldown: share of the run in which it does.
         also_weight: of a further label's loss, beside 1 for the queue's.
     """
 
     minutes: float = 15.0
-    passes: int = 8
-    steps: int = 4000
-    small_passes: int = 24
+    passes: int | None = None
     batch: int = 32
     dropout: float = 0.1
     rate: float = 1e-4
@@ -67,7 +64,8 @@ class Recipe:
     easy_share: float = 0.15
     held_out: float = 0.05
     evaluations: int = 12
-    patience: int = 4
+    patience: int = 3
+    cooldown: float = 0.1
     also_weight: float = 0.3
 
 
@@ -100,7 +98,11 @@ def fit_encoder(
     seed: int = 0,
     quiet: bool = False,
 ) -> list[dict[str, float]]:
-    """Fine-tune ``model`` in place; it ends with the weights that did best on held-out tickets.
+    """Fine-tune ``model`` in place.
+
+    It keeps the last weights, not those of the lowest held-out loss: a falling rate is worth more
+    than a lucky evaluation. On banking77's gate split the last weights gave 0.929 macro-F1 joined,
+    those of the best evaluation 0.917.
 
     Returns:
         The history: for each evaluation the seconds, the pass and the held-out loss.
@@ -122,7 +124,6 @@ def fit_encoder(
         except KeyboardInterrupt:
             run.save()
             raise Interrupted from None
-    model.load_state_dict(run.best)
     return run.standing.history
 
 
@@ -153,23 +154,16 @@ class _Run:
         self.optimizer = _optimizer(model, recipe.rate)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.standing = Standing(_fingerprint(model, lessons, heads, recipe, seed))
-        self.best = _copy(model)
         if found := checkpoint.load(file, self.standing.fingerprint, model, self.optimizer):
-            self.standing, self.best = found
+            self.standing = found
             tqdm.write(f"going on from a checkpoint, {self.standing.seconds / 60:.1f} minutes in")
-        self.passes = self.most_passes()
+        known = int((lessons.targets[QUEUE] >= 0).sum())
+        self.passes = recipe.passes or passes_for(known, len(heads[QUEUE]))
         self.before = self.standing.seconds
         self.started = time.monotonic()
 
     def save(self) -> None:
-        checkpoint.save(
-            self.file, self.standing, self.model.state_dict(), self.best, self.optimizer
-        )
-
-    def most_passes(self) -> int:
-        recipe = self.recipe
-        enough = math.ceil(recipe.steps / max(len(list(self.one_pass(0))), 1))
-        return max(recipe.passes, min(enough, recipe.small_passes))
+        checkpoint.save(self.file, self.standing, self.model.state_dict(), self.optimizer)
 
     def progress(self) -> float:
         """Share of the run that is over, in [0, 1]: of its minutes or of its passes."""
@@ -177,6 +171,19 @@ class _Run:
         state.seconds = self.before + time.monotonic() - self.started
         passes = (state.number + state.batch / max(self.batches, 1)) / self.passes
         return min(1.0, max(state.seconds / (self.recipe.minutes * 60), passes))
+
+    def factor(self, done: float) -> float:
+        """The learning rate as a share of the highest, once a share of the run is over."""
+        warmup, cooling = self.recipe.warmup, self.standing.cooling
+        now = done if cooling is None else cooling
+        rate = min(now / warmup, (1 - now) / (1 - warmup)) if warmup else 1 - now
+        if cooling is not None:
+            rate *= max(0.0, 1 - (done - cooling) / self.recipe.cooldown)
+        return rate
+
+    def over(self, done: float) -> bool:
+        cooling = self.standing.cooling
+        return done >= 1 or (cooling is not None and done >= cooling + self.recipe.cooldown)
 
     def go(self, bar: tqdm[object]) -> None:
         state, recipe = self.standing, self.recipe
@@ -188,15 +195,15 @@ class _Run:
                 bar.n = round(done * 100)
                 left = state.seconds * (1 - done) / done if done > 0.01 else recipe.minutes * 60
                 bar.set_postfix_str(f"{left / 60:.1f} min left, pass {state.number + 1}")
-                if done >= 1:
+                if self.over(done):
                     self.evaluate(bar)
                     return
                 self.step(batches[state.batch], done)
                 state.batch += 1
                 if self.progress() - state.evaluated >= 1 / recipe.evaluations:
                     self.evaluate(bar)
-                    if state.waited >= recipe.patience:
-                        return
+                    if state.waited >= recipe.patience and state.cooling is None:
+                        state.cooling = self.progress()
             state.number, state.batch = state.number + 1, 0
         self.evaluate(bar)
 
@@ -216,10 +223,9 @@ class _Run:
             yield batches[at]
 
     def step(self, rows: NDArray[np.int64], done: float) -> None:
-        warmup = self.recipe.warmup
-        factor = min(done / warmup, (1 - done) / (1 - warmup)) if warmup else 1 - done
+        factor = max(self.factor(done), 1e-3)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * max(factor, 1e-3)
+            group["lr"] = rate * factor
         self.model.train()
         scores = self.scores(rows)
         loss = torch.zeros((), device=self.device)
@@ -251,7 +257,7 @@ class _Run:
         return out
 
     def evaluate(self, bar: tqdm[object]) -> None:
-        """Held-out loss, joined with the linear stage as it will be served; keep the best."""
+        """Held-out loss, joined with the linear stage as it will be served."""
         state = self.standing
         state.evaluated = self.progress()
         loss = self.held_out_loss()
@@ -266,7 +272,7 @@ class _Run:
                 file=sys.stderr,
             )
         if loss < state.best:
-            state.best, state.waited, self.best = loss, 0, _copy(self.model)
+            state.best, state.waited = loss, 0
         else:
             state.waited += 1
         self.save()
@@ -287,6 +293,16 @@ class _Run:
         return float(-np.log(np.maximum(joined[np.arange(len(y)), y], FLOOR)).mean())
 
 
+def passes_for(rows: int, classes: int) -> int:
+    """Passes that suit the data: many where a class has few rows, few where it has thousands.
+
+    A rule of thumb from two data sets: hard tickets that are seen too often are learned by heart,
+    wrong labels first. With 4,000 rows a class 3 passes gave a lower gate log-loss than 7 (0.291
+    against 0.307, it_service_topics); with 117 rows a class 8 still gained (banking77).
+    """
+    return round(min(12, max(3, 3 * math.sqrt(1000 * classes / max(rows, 1)))))
+
+
 def _optimizer(model: Encoder, rate: float) -> torch.optim.Optimizer:
     backbone = [p for p in model.backbone.parameters() if p.requires_grad]
     return torch.optim.AdamW(
@@ -298,10 +314,6 @@ def _optimizer(model: Encoder, rate: float) -> torch.optim.Optimizer:
         betas=(0.9, 0.98),
         fused=True,
     )
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def _fingerprint(model: Encoder, lessons: Lessons, heads: Heads, recipe: Recipe, seed: int) -> str:

@@ -25,8 +25,7 @@ def trained(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
 
 def save(path: Path, standing: Standing = STANDING) -> tuple[nn.Module, torch.optim.Optimizer]:
     model, optimizer = trained(0)
-    best = {name: value + 1 for name, value in model.state_dict().items()}
-    checkpoint.save(path, standing, model.state_dict(), best, optimizer)
+    checkpoint.save(path, standing, model.state_dict(), optimizer)
     return model, optimizer
 
 
@@ -35,11 +34,9 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     other, its_optimizer = trained(1)
     found = checkpoint.load(tmp_path / "deep" / "c.safetensors", "abc", other, its_optimizer)
     assert found is not None
-    standing, best = found
-    assert standing == STANDING
+    assert found == STANDING
     for name, value in model.state_dict().items():
         assert torch.equal(other.state_dict()[name], value)
-        assert torch.equal(best[name], value + 1)
     ours, theirs = optimizer.state_dict()["state"], its_optimizer.state_dict()["state"]
     for index, state in ours.items():
         assert all(torch.equal(value, theirs[index][name]) for name, value in state.items())
@@ -50,15 +47,14 @@ def test_a_start_without_any_evaluation_comes_back(tmp_path: Path) -> None:
     save(tmp_path / "c.safetensors", Standing("abc"))
     found = checkpoint.load(tmp_path / "c.safetensors", "abc", *trained(1))
     assert found is not None
-    assert found[0] == Standing("abc")
-    assert found[0].best == float("inf")
+    assert found == Standing("abc")
+    assert found.best == float("inf")
 
 
 def test_an_optimizer_before_its_first_step_comes_back(tmp_path: Path) -> None:
     model = nn.Linear(4, 3)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    best = {name: value.clone() for name, value in model.state_dict().items()}
-    checkpoint.save(tmp_path / "c.safetensors", STANDING, model.state_dict(), best, optimizer)
+    checkpoint.save(tmp_path / "c.safetensors", STANDING, model.state_dict(), optimizer)
     assert checkpoint.load(tmp_path / "c.safetensors", "abc", model, optimizer)
 
 

@@ -22,9 +22,7 @@ from train.precision import fastest_dtype
 
 HEADS: Heads = {"queue": ("a", "b", "c"), "urgency": ("low", "high")}
 ROWS = 240
-RECIPE = Recipe(
-    minutes=30, passes=4, steps=0, batch=16, dropout=0.0, rate=2e-3, held_out=0.2, evaluations=8
-)
+RECIPE = Recipe(minutes=30, passes=4, batch=16, dropout=0.0, rate=2e-3, held_out=0.2, evaluations=8)
 
 
 def lessons(seed: int = 0) -> Lessons:
@@ -195,22 +193,31 @@ def test_no_minutes_are_one_evaluation(
     assert stopper.steps == 0
 
 
-def test_without_progress_it_stops_early_and_keeps_the_best(
+def test_without_progress_the_rate_falls_to_zero_and_training_ends(
     model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter([0.9, 0.5, 0.6, 0.5, 0.7])  # the second is the best; an equal one is not better
-    seen: list[torch.Tensor] = []
+    recipe = replace(RECIPE, passes=50, evaluations=50, patience=3, cooldown=0.1)
+    losses = iter([0.9, 0.5, 0.6, 0.5, 0.7, *[0.8] * 50])  # an equal one is not better
+    rates: list[float] = []
+    monkeypatch.setattr(encoder._Run, "held_out_loss", lambda run: next(losses))
+    step = encoder._Run.step
 
-    def loss(run: Any) -> float:
-        seen.append(run.model.head.weight.detach().clone())
-        return next(losses)
+    def noted(run: Any, rows: Any, done: float) -> None:
+        rates.append(run.factor(done))
+        step(run, rows, done)
 
-    monkeypatch.setattr(encoder._Run, "held_out_loss", loss)
-    learner = model()
-    history = fit(learner, tmp_path, replace(RECIPE, passes=50, evaluations=50, patience=3))
-    assert [entry["loss"] for entry in history] == [0.9, 0.5, 0.6, 0.5, 0.7]
-    assert torch.equal(learner.head.weight, seen[1])
-    assert not torch.equal(learner.head.weight, seen[4])
+    monkeypatch.setattr(encoder._Run, "step", noted)
+    history = fit(model(), tmp_path, recipe)
+    assert [entry["loss"] for entry in history[:5]] == [0.9, 0.5, 0.6, 0.5, 0.7]
+    assert history[-1]["pass"] <= 12, "five evaluations of a 50th, and a cooldown of a tenth"
+    assert rates[-1] < 0.05 * max(rates)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "passes"), [(33_000, 8, 3), (9_000, 77, 9), (300, 30, 12), (20, 2, 12)]
+)
+def test_few_rows_a_class_get_more_passes(rows: int, classes: int, passes: int) -> None:
+    assert encoder.passes_for(rows, classes) == passes
 
 
 # --- going on ---
