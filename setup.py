@@ -33,8 +33,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=[f"{name}{end}" for name in ("cascade", "train", "serve", "eval")
-                                    for end in ("", ".*")]),
+    packages=find_packages(
+        include=[
+            f"{name}{end}" for name in ("cascade", "train", "serve", "eval") for end in ("", ".*")
+        ]
+    ),
     package_data={"serve": ["templates/*", "static/*"]},
     install_requires=[
         "numpy>=2.0",
