@@ -22,7 +22,6 @@ TEST = [
     "mypy>=1.15",
     "types-gunicorn",
     "types-regex",
-    "types-tqdm",
 ]
 
 setup(
