@@ -331,8 +331,8 @@ def test_a_slow_stage_costs_the_next_one_its_turn(
     cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.5, 0.9), ("c", 0.95, 0.9))
     slow = cascade.stages[1]
     answer = slow.predict
-    monkeypatch.setattr(slow, "predict", lambda texts: time.sleep(0.06) or answer(texts))
-    (decision,) = cascade.route(["bug"], deadline_ms=50)
+    monkeypatch.setattr(slow, "predict", lambda texts: time.sleep(0.6) or answer(texts))
+    (decision,) = cascade.route(["bug"], deadline_ms=500)
     assert [trace.name for trace in decision.stages] == ["a", "b"]
     assert decision.reason == TOO_LATE
     (decision,) = cascade.route(["bug"], deadline_ms=60_000)
@@ -348,7 +348,7 @@ def test_the_time_of_a_batch_is_shared_by_its_tickets(
         cascade.stages[0], "predict", lambda texts: time.sleep(0.05) or answer(texts)
     )
     times = [decision.stages[0].ms for decision in cascade.route(["bug"] * 5)]
-    assert 50 <= sum(times) < 500
+    assert 50 <= sum(times) < 5_000
     assert len(set(times)) == 1
 
 

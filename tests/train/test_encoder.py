@@ -182,7 +182,7 @@ def test_hardly_any_tickets_are_no_crash(
 
 def test_the_minutes_are_kept(model: Callable[[], Encoder], tmp_path: Path) -> None:
     history = fit(model(), tmp_path, replace(RECIPE, minutes=0.02, passes=10_000))
-    assert 1 <= history[-1]["seconds"] < 3
+    assert 1 <= history[-1]["seconds"] < 6
 
 
 def test_no_minutes_are_one_evaluation(
