@@ -212,10 +212,11 @@ def test_the_verb_writes_the_file_and_its_help_has_an_example(tmp_path: Path) ->
 
 
 def test_the_verb_names_the_place_it_cannot_write_to(tmp_path: Path) -> None:
-    missing = tmp_path / "nowhere" / "few.csv"
-    done = CliRunner().invoke(starter, [str(missing), "--rows", "1"])
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" / "few.csv"
+    done = CliRunner().invoke(starter, [str(place), "--rows", "1"])
     assert isinstance(done.exception, InputError)
-    assert str(missing) in str(done.exception)
+    assert str(place) in str(done.exception)
 
 
 @pytest.mark.parametrize("queue", QUEUES)
