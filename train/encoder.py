@@ -32,6 +32,9 @@ from train.checkpoint import Standing
 from train.gates import fit_weights
 from train.precision import fastest_dtype
 
+LEARNED = 0.001
+"""Fall of the held-out log-loss from which on the encoder counts as having learned something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -273,7 +276,9 @@ class _Run:
             )
         if loss < state.best:
             state.best, state.waited = loss, 0
-        else:
+        elif state.best < state.history[0]["loss"] - LEARNED:
+            # Before that the encoder adds nothing yet to the linear stage: that is a slow start,
+            # not an end.
             state.waited += 1
         self.save()
 

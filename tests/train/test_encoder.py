@@ -213,6 +213,15 @@ def test_without_progress_the_rate_falls_to_zero_and_training_ends(
     assert rates[-1] < 0.05 * max(rates)
 
 
+def test_a_slow_start_is_not_an_end(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the encoder adds nothing to the linear stage, its join has the same loss each time."""
+    monkeypatch.setattr(encoder._Run, "held_out_loss", lambda run: 0.9)
+    history = fit(model(), tmp_path, replace(RECIPE, passes=4, evaluations=40, patience=3))
+    assert history[-1]["pass"] == 4
+
+
 @pytest.mark.parametrize(
     ("rows", "classes", "passes"), [(33_000, 8, 3), (9_000, 77, 9), (300, 30, 12), (20, 2, 12)]
 )
