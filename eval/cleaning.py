@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -31,7 +30,9 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
 from cascade.clean import STEPS, VERSION, clean
+from cascade.errors import CascadeError
 from cascade.ticket import join_parts
+from eval.datasets import data_folder
 
 RESULTS = Path(__file__).parent / "results" / "cleaning.json"
 STARTER_ROWS = 6_000
@@ -135,19 +136,17 @@ def measure(data: str, texts: Sequence[str], names: Sequence[str]) -> list[Row]:
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=os.environ.get("CASCADE_DATA", "../shared/data"),
-    show_default=True,
-    help="Folder of the public data sets.",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
 @click.option("--starter/--no-starter", default=True, help="Measure on generated tickets, too.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
-def main(data: Path, starter: bool, out: Path) -> None:
+def main(data: Path | None, starter: bool, out: Path) -> None:
     """Measure the steps of the cleaning, one switched off at a time."""
     click.echo(
         f"{'data':<18}{'variant':<20}{'macro-F1':>9}{'diff':>9}  {'95 % interval':<20}{'kept':>6}"
     )
-    rows = measure("nlbse2024_issues", *issues(data))
+    rows = measure("nlbse2024_issues", *issues(data_folder(data)))
     if starter:
         rows += measure("starter", *starter_tickets())
     result = {"clean_version": VERSION, "rows": [asdict(row) for row in rows]}
@@ -155,4 +154,7 @@ def main(data: Path, starter: bool, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CascadeError as error:
+        raise SystemExit(f"eval.cleaning: {error}") from None
