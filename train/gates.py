@@ -82,10 +82,13 @@ def least_regret_threshold(
     y: NDArray[np.int64],
     regret: float = REGRET,
 ) -> float:
-    """The lowest threshold at which stopping early costs next to no macro-F1.
+    """The threshold down to which stopping early costs next to no macro-F1.
 
     Precision alone lets a stage settle rare queues worse than the next stage would. So a gate
     may settle only so much that macro-F1 stays within ``regret`` of asking all later stages.
+    Thresholds are tried from the highest down to the first that costs more: on other tickets
+    that keeps its word better than the lowest one that happens to fit (0.0007 against 0.0020 of
+    macro-F1 at about two thirds settled, in halves of it_service_topics' gate split).
 
     Args:
         confidence: ``(n,)`` joined confidence at this stage.
@@ -93,11 +96,13 @@ def least_regret_threshold(
         y: ``(n,)`` true queues.
     """
     least = f1_score(y, later, average="macro") - regret
-    for threshold in np.unique(np.quantile(confidence, np.linspace(0, 1, 201))):
+    lowest = NEVER
+    for threshold in np.unique(np.quantile(confidence, np.linspace(0, 1, 201)))[::-1]:
         mixed = np.where(confidence >= threshold, here, later)
-        if f1_score(y, mixed, average="macro") >= least:
-            return float(threshold)
-    return NEVER
+        if f1_score(y, mixed, average="macro") < least:
+            break
+        lowest = float(threshold)
+    return lowest
 
 
 def fit_gates(

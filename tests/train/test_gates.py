@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from cascade.gate import Gates, join
 from cascade.stages.base import softmax
-from train.gates import FEW, LEAST_SETTLED, NEVER, choose_threshold, fit_gates, fit_weights
+from train.gates import (
+    FEW,
+    LEAST_SETTLED,
+    NEVER,
+    choose_threshold,
+    fit_gates,
+    fit_weights,
+    least_regret_threshold,
+)
 
 K = 5
 
@@ -186,3 +195,29 @@ def test_a_first_stage_that_settles_all_leaves_the_next_one_a_gate() -> None:
     gates = fit_gates(["linear", "encoder"], [sure, sure], {"queue": y}, target=0.95)
     assert gates.gates[0].coverage == 1
     assert (gates.gates[1].coverage, gates.gates[1].threshold) == (0, NEVER)
+
+
+def test_a_lucky_lower_threshold_is_not_taken() -> None:
+    # From the surest down: 100 right ones, 50 on which the next stage is better, then 50 on which
+    # this one is. Settling all of them costs nothing here, and would elsewhere.
+    y = np.tile([0, 1], 100)
+    confidence = np.repeat([0.9, 0.6, 0.3], [100, 50, 50]).astype(np.float32)
+    here, later = y.copy(), y.copy()
+    here[100:150] = 1 - y[100:150]
+    later[150:] = 1 - y[150:]
+
+    assert 0.6 < least_regret_threshold(confidence, here, later, y) <= 0.9
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.1))
+def test_settling_early_costs_no_more_than_the_regret(seed: int, regret: float) -> None:
+    random = np.random.default_rng(seed)
+    y, here, later = random.integers(0, 3, size=(3, 80))
+    confidence = random.random(80).astype(np.float32)
+
+    threshold = least_regret_threshold(confidence, here, later, y, regret)
+
+    mixed = np.where(confidence >= np.float32(threshold), here, later)
+    asked = f1_score(y, later, average="macro")
+    assert f1_score(y, mixed, average="macro") >= asked - regret - 1e-9
