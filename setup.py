@@ -50,6 +50,7 @@ setup(
         "flask>=3.1,<4",
         "pydantic>=2.10,<3",
         "gunicorn>=27,<28",
+        "httpcore>=1.0.9,<2",
     ],
     extras_require={"train": TRAIN, "test": TEST + TRAIN},
     entry_points={
