@@ -19,6 +19,7 @@ from cascade.clean import clean
 from cascade.errors import InputError
 from cascade.examples import Pool
 from cascade.llm.base import Example, Question
+from cascade.llm.mask import mask
 from cascade.stages.base import QUEUE
 
 NEIGHBOURS = 8
@@ -67,7 +68,7 @@ def held_out_intents(data: Path) -> tuple[str, ...]:
 BANKING77 = ("banking77", "banking77.csv.gz")
 CLINC150 = ("clinc150_oos", "clinc150_full.csv.gz")
 Labelled = list[tuple[str, str]]
-"""Cleaned texts with their labels."""
+"""Cleaned and masked texts with their labels."""
 
 
 def _banking77(data: Path) -> tuple[Labelled, Labelled]:
@@ -90,7 +91,7 @@ def _rows(data: Path, folder: str, name: str) -> list[dict[str, str]]:
 
 
 def _part(rows: list[dict[str, str]], split: str) -> Labelled:
-    return [(clean(row["text"]), row["label"]) for row in rows if row["split"] == split]
+    return [(mask(clean(row["text"])), row["label"]) for row in rows if row["split"] == split]
 
 
 def _few(rows: Labelled, shots: int) -> Labelled:
