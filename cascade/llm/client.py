@@ -120,7 +120,7 @@ class Server:
                 raise InputError("the LLM server's API key holds a blank or a strange character")
             self._headers.append(("Authorization", f"Bearer {api_key}"))
         self._pool = httpcore.ConnectionPool(
-            # The system's certificates, where a company adds its own; httpcore would take certifi's.
+            # The system's certificates, where a company adds its own, not certifi's.
             ssl_context=ssl.create_default_context() if self._address.scheme == "https" else None,
             max_connections=None,
             max_keepalive_connections=self.limits.in_flight,
