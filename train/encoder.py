@@ -4,17 +4,20 @@ Compute is spent where it teaches: each pass takes the tickets on which the line
 (by its out-of-fold confidence in *some* queue, so that a confident clash with a wrong label is
 not taken for a hard ticket) and a fresh random share of the easy ones, so that these are not
 forgotten. On IT tickets that reaches with 1.0 million tokens what uniform passes do not with 2.
+
+And it is trained as what it is served as, a second witness: its scores are added to the linear
+stage's out-of-fold log-probabilities before the loss is taken (a product of experts, Hinton 2002),
+so it learns what the linear stage does not know.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -31,60 +34,10 @@ from train.bert import Encoder
 from train.checkpoint import Standing
 from train.gates import fit_weights
 from train.precision import fastest_dtype
+from train.recipe import Lessons, Recipe, passes_for
 
 LEARNED = 0.001
 """Fall of the held-out log-loss from which on the encoder counts as having learned something."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the encoder is fine-tuned.
-
-    Attributes:
-        minutes: most time that training may take.
-        passes: most passes over the data; None takes `passes_for` the data.
-        batch: tickets a step.
-        dropout: on the output of each sublayer; the hard tickets are seen once a pass, wrong
-            labels among them.
-        rate: highest learning rate of the backbone; the heads learn ten times as fast.
-        warmup: share of the run in which the rate rises; it then falls to 0 in a line.
-        sure: out-of-fold confidence from which a ticket counts as easy.
-        easy_share: share of the easy tickets in each pass.
-        held_out: share of the train split that is kept to stop early, at most 1,500 tickets.
-        evaluations: how often in a run the held-out loss is measured.
-        patience: evaluations without a better one after which the rate falls to 0 at once.
-        cooldown: share of the run in which it does.
-        also_weight: of a further label's loss, beside 1 for the queue's.
-    """
-
-    minutes: float = 15.0
-    passes: int | None = None
-    batch: int = 32
-    dropout: float = 0.1
-    rate: float = 1e-4
-    warmup: float = 0.06
-    sure: float = 0.9
-    easy_share: float = 0.15
-    held_out: float = 0.05
-    evaluations: int = 12
-    patience: int = 3
-    cooldown: float = 0.1
-    also_weight: float = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """What the encoder learns from.
-
-    Attributes:
-        ids: token ids of each ticket.
-        targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing.
-        linear: ``(n, k)`` out-of-fold queue probabilities of the linear stage.
-    """
-
-    ids: Sequence[Sequence[int]]
-    targets: dict[str, NDArray[np.int64]]
-    linear: NDArray[np.float32]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -150,6 +103,10 @@ class _Run:
         order = np.random.default_rng(seed).permutation(len(lessons.ids))
         held = min(max(round(len(order) * recipe.held_out), 1), 1500)
         self.dev, self.rows = order[:held], np.sort(order[held:])
+        self.known = {
+            name: recipe.trust * torch.as_tensor(np.log(np.maximum(p, FLOOR)), device=self.device)
+            for name, p in lessons.linear.items()
+        }
         for parameter in model.backbone.get_input_embeddings().parameters():
             # Rare words would drift on a few examples, and half of the weights would cost
             # optimizer time for it.
@@ -213,7 +170,7 @@ class _Run:
     def one_pass(self, number: int) -> Iterator[NDArray[np.int64]]:
         """Batches of tickets of like length, in random order; the same for the same number."""
         random = np.random.default_rng((self.seed, number))
-        sure = self.lessons.linear[self.rows].max(axis=1) >= self.recipe.sure
+        sure = self.lessons.linear[QUEUE][self.rows].max(axis=1) >= self.recipe.sure
         taken = ~sure | (random.random(len(sure)) < self.recipe.easy_share)
         rows = random.permutation(self.rows[taken])
         size = self.recipe.batch
@@ -230,14 +187,14 @@ class _Run:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.model.train()
-        scores = self.scores(rows)
+        scores = self.scores(self.with_gaps(rows))
         loss = torch.zeros((), device=self.device)
         start = 0
         for name, classes in self.heads.items():
             target = torch.as_tensor(self.lessons.targets[name][rows], device=self.device)
             weight = 1.0 if name == QUEUE else self.recipe.also_weight
             if bool((target >= 0).any()):
-                part = scores[:, start : start + len(classes)]
+                part = scores[:, start : start + len(classes)] + self.known[name][rows]
                 loss = loss + weight * functional.cross_entropy(part, target, ignore_index=-1)
             start += len(classes)
         torch.autograd.backward(loss)
@@ -245,12 +202,23 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def scores(self, rows: NDArray[np.int64]) -> Tensor:
-        longest = int(self.lengths[rows].max())
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros(len(rows), longest)
-        for at, row in enumerate(rows):
-            tokens = self.lessons.ids[row]
+    def with_gaps(self, rows: NDArray[np.int64]) -> list[Sequence[int]]:
+        """Tickets without a random share of the tokens between the first and the last."""
+        state = self.standing
+        random = np.random.default_rng((self.seed, state.number, state.batch))
+        tickets = []
+        for row in rows:
+            tokens = np.asarray(self.lessons.ids[row])
+            kept = random.random(len(tokens)) >= self.recipe.forget
+            kept[[0, -1]] = True
+            tickets.append(tokens[kept].tolist())
+        return tickets
+
+    def scores(self, tickets: Sequence[Sequence[int]]) -> Tensor:
+        longest = max(map(len, tickets))
+        ids = torch.zeros(len(tickets), longest, dtype=torch.long)
+        mask = torch.zeros(len(tickets), longest)
+        for at, tokens in enumerate(tickets):
             ids[at, : len(tokens)] = torch.as_tensor(tokens)
             mask[at, : len(tokens)] = 1
         padded = bool((mask == 0).any())
@@ -288,24 +256,14 @@ class _Run:
         self.model.eval()
         rows = self.dev[np.argsort(self.lengths[self.dev], kind="stable")]
         width = len(self.heads[QUEUE])
-        parts = [
-            self.scores(rows[start : start + 64])[:, :width].softmax(-1).cpu().numpy()
-            for start in range(0, len(rows), 64)
-        ]
-        seen = [self.lessons.linear[rows], np.concatenate(parts)]
+        parts = []
+        for start in range(0, len(rows), 64):
+            scores = self.scores([self.lessons.ids[row] for row in rows[start : start + 64]])
+            parts.append(scores[:, :width].softmax(-1).cpu().numpy())
+        seen = [self.lessons.linear[QUEUE][rows], np.concatenate(parts)]
         y = self.lessons.targets[QUEUE][rows]
         joined = join(seen, fit_weights(seen, y))
         return float(-np.log(np.maximum(joined[np.arange(len(y)), y], FLOOR)).mean())
-
-
-def passes_for(rows: int, classes: int) -> int:
-    """Passes that suit the data: many where a class has few rows, few where it has thousands.
-
-    A rule of thumb from two data sets: hard tickets that are seen too often are learned by heart,
-    wrong labels first. With 4,000 rows a class 7 passes were no better than 3 (it_service_topics),
-    with 117 rows a class 8 still gained (banking77).
-    """
-    return round(min(12, max(3, 3 * math.sqrt(1000 * classes / max(rows, 1)))))
 
 
 def _optimizer(model: Encoder, rate: float) -> torch.optim.Optimizer:

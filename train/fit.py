@@ -226,8 +226,9 @@ def _add_encoder(
 
     from cascade.stages.encoder import EncoderStage, TokenWindow
     from train.bert import Encoder, most_tokens, pretrained
-    from train.encoder import Lessons, Recipe, fit_encoder
+    from train.encoder import fit_encoder
     from train.export import export
+    from train.recipe import Lessons, Recipe
 
     texts, targets, linear = train_on
     torch.manual_seed(options.seed)
@@ -238,7 +239,7 @@ def _add_encoder(
     recipe = Recipe(minutes=options.minutes)
     width = sum(len(classes) for classes in heads.values())
     model = Encoder(backbone, width, recipe.dropout)
-    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold[QUEUE])
+    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold)
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
     history = fit_encoder(
         model,

@@ -17,8 +17,9 @@ from cascade.stages.base import Heads
 from train import encoder
 from train.bert import Encoder, pretrained
 from train.checkpoint import Standing
-from train.encoder import Interrupted, Lessons, Recipe, fit_encoder
+from train.encoder import Interrupted, fit_encoder
 from train.precision import fastest_dtype
+from train.recipe import Lessons, Recipe
 
 HEADS: Heads = {"queue": ("a", "b", "c"), "urgency": ("low", "high")}
 ROWS = 240
@@ -34,7 +35,10 @@ def lessons(seed: int = 0) -> Lessons:
         for q, u in zip(queue, urgency, strict=True)
     ]
     urgency = np.where(random.random(ROWS) < 0.3, -1, urgency)
-    unsure = np.full((ROWS, 3), 1 / 3, dtype=np.float32)
+    unsure = {
+        name: np.full((ROWS, len(classes)), 1 / len(classes), dtype=np.float32)
+        for name, classes in HEADS.items()
+    }
     plain = [[int(token) for token in row] for row in ids]
     return Lessons(plain, {"queue": queue, "urgency": urgency}, unsure)
 
@@ -143,7 +147,7 @@ def test_hard_tickets_are_in_every_pass_and_few_of_the_easy_ones(
 ) -> None:
     what = lessons()
     easy = np.arange(ROWS) % 2 == 0
-    what.linear[easy] = [0.98, 0.01, 0.01]
+    what.linear["queue"][easy] = [0.98, 0.01, 0.01]
     run = encoder._Run(model(), what, HEADS, RECIPE, tmp_path / "c", 0)
     passes = [np.concatenate(list(run.one_pass(number))) for number in range(8)]
     for rows in passes:
@@ -172,7 +176,7 @@ def test_hardly_any_tickets_are_no_crash(
     few = Lessons(
         what.ids[:rows],
         {name: y[:rows] for name, y in what.targets.items()},
-        what.linear[:rows],
+        {name: p[:rows] for name, p in what.linear.items()},
     )
     assert fit(model(), tmp_path, replace(RECIPE, passes=1), few)
 
