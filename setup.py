@@ -18,6 +18,7 @@ TEST = [
     "pytest>=8",
     "hypothesis>=6.100",
     "openapi-spec-validator>=0.7",
+    "trustme>=1.2",
     "ruff>=0.14",
     "mypy>=1.15",
     "types-gunicorn",

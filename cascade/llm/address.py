@@ -296,6 +296,9 @@ class _Stream(httpcore.NetworkStream):
         except TimeoutError:
             self.close()
             raise httpcore.ConnectTimeout from None
+        except ssl.SSLCertVerificationError:
+            self.close()
+            raise NoAnswer("forbidden", "the LLM server's certificate is not trusted") from None
         except (OSError, ValueError):  # ValueError: a name that no certificate can be for
             self.close()
             raise httpcore.ConnectError from None

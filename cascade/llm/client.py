@@ -65,7 +65,7 @@ class Limits:
 
 
 class BadStatus(NoAnswer):
-    """The server's status is not 200: kind ``refused`` (4xx, 501) or ``failed`` (other 5xx).
+    """The server says that it did not: kind ``refused`` (4xx, 501) or ``failed`` (other 5xx).
 
     Attributes:
         status: the HTTP status.
@@ -117,7 +117,9 @@ class Server:
         ]
         if api_key:
             if not (api_key.isascii() and api_key.isprintable()) or " " in api_key:
-                raise InputError("the LLM server's API key holds a blank or a strange character")
+                raise InputError(
+                    "the LLM server's API key is not all ASCII without blanks: copy it again"
+                )
             self._headers.append(("Authorization", f"Bearer {api_key}"))
         self._pool = httpcore.ConnectionPool(
             # The system's certificates, where a company adds its own, not certifi's.
@@ -251,8 +253,10 @@ class Server:
             names = {name.lower(): value for name, value in reply.headers}
             if 300 <= reply.status < 400:
                 raise NoAnswer("forbidden", "the LLM server redirects to elsewhere")
-            if reply.status != 200:
+            if reply.status >= 400:
                 raise BadStatus(reply.status, _wait(reply.status, names))
+            if reply.status != 200:
+                raise NoAnswer("nonsense", "the LLM server's reply has no content")
             if names.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise NoAnswer("nonsense", "the LLM server's reply is compressed, unasked")
             return _object(_read(reply, end))

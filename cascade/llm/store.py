@@ -259,11 +259,14 @@ def _read(connection: sqlite3.Connection, key: bytes) -> Answer | None:
     ).fetchone()
     if row is None:
         return None
-    numbers = json.loads(row[0])
-    answer = Answer(tuple(numbers), row[1])
-    if not all(isinstance(p, float) and math.isfinite(p) for p in (*numbers, answer.mass)):
+    numbers, mass = json.loads(row[0]), row[1]
+    if not (isinstance(numbers, list) and numbers and all(map(_is_number, (*numbers, mass)))):
         raise ValueError("not probabilities")
-    return answer
+    return Answer(tuple(numbers), mass)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
