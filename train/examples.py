@@ -24,7 +24,7 @@ EVENNESS = 0.5
 """A queue's share of the pool grows with its tickets to this power: 0 would give all the same."""
 KS = (4, 8, 16, 32, 64)
 POWERS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
-SMOOTHINGS = (0.1, 0.3, 1.0, 3.0)
+SMOOTHINGS = (0.03, 0.1, 0.3, 1.0)
 LEFT_OUT = 2_000
 """Most examples that are left out in turn to choose the vote: more would change nothing."""
 
@@ -90,17 +90,20 @@ def _by_queue(
     return np.asarray(by_queue[first[: max(size, int((rank == 0).sum()))]])
 
 
-def fit_neighbours(pool: Pool, *, seed: int = 0) -> NeighboursStage:
+def fit_neighbours(pool: Pool, *, ks: Sequence[int] = KS, seed: int = 0) -> NeighboursStage:
     """The neighbours' vote with the numbers of least log-loss on the pool, one left out at a time.
 
     Log-loss and not accuracy, as the gates join probabilities.
+
+    Args:
+        ks: how many neighbours may vote.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(pool))[:LEFT_OUT])
     y = pool.labels[QUEUE]
     classes = len(pool.heads[QUEUE])
     neighbours = []
     for row in rows:
-        nearest, scores = pool.nearest(pool.texts[row], max(KS) + 1)
+        nearest, scores = pool.nearest(pool.texts[row], max(ks) + 1)
         others = nearest != row
         neighbours.append((y[nearest[others]], scores[others]))
 
@@ -111,4 +114,4 @@ def fit_neighbours(pool: Pool, *, seed: int = 0) -> NeighboursStage:
         ]
         return -float(np.log(own).mean())
 
-    return NeighboursStage(pool, min((Vote(*n) for n in product(KS, POWERS, SMOOTHINGS)), key=loss))
+    return NeighboursStage(pool, min((Vote(*n) for n in product(ks, POWERS, SMOOTHINGS)), key=loss))
