@@ -1,0 +1,115 @@
+"""The verbs ``cascade llm check`` and ``cascade llm clear``."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from cascade.errors import InputError
+from cascade.llm.base import NoAnswer
+from cascade.llm.prompt import DEFAULT_BUDGET
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+UNBROKEN = 10_000
+"""Failures in a row that are borne with: servers fail in dialects that they do not speak."""
+
+
+@click.group(context_settings=SETTINGS)
+def llm() -> None:
+    """Look at a language-model server, or forget its answers."""
+
+
+@llm.command(
+    epilog="\b\nExamples:\n"
+    "  cascade llm check http://127.0.0.1:11434/v1 --model qwen3:0.6b\n"
+    "  CASCADE_LLM_KEY=... cascade llm check https://llm.corp.example/v1 --json\n"
+)
+@click.argument("url")
+@click.option("--model", default="", metavar="NAME", help="Needed if the server lists several.")
+@click.option("--dialect", default="", metavar="NAME", help="Try this one only.")
+@click.option(
+    "--budget",
+    default=DEFAULT_BUDGET,
+    show_default=True,
+    type=click.IntRange(min=500),
+    help="Tokens that prompt and answer may take.",
+)
+@click.option(
+    "--allow-public",
+    is_flag=True,
+    envvar="CASCADE_LLM_ALLOW_PUBLIC",
+    show_envvar=True,
+    help="URL may be a public address.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(
+    url: str, model: str, dialect: str, budget: int, allow_public: bool, as_json: bool
+) -> None:
+    """Find out what the server at URL can do, and what to put into the configuration.
+
+    An API key is taken from CASCADE_LLM_KEY. Only made-up questions are sent. Exits with 1 if
+    the server cannot be used.
+    """
+    from cascade.llm.breaker import Breaker
+    from cascade.llm.client import Server
+    from cascade.llm.probe import describe, probe
+
+    server = Server(
+        url,
+        api_key=os.environ.get("CASCADE_LLM_KEY"),
+        allow_public=allow_public,
+        breaker=Breaker(failures=UNBROKEN),
+    )
+    try:
+        report = probe(
+            server,
+            url,
+            model=model,
+            dialect=dialect,
+            budget=budget,
+            say=lambda line: click.echo(f"{line} ...", err=True),
+        )
+    except NoAnswer as reason:
+        raise InputError(f"{url}: {reason.reason}") from None
+    finally:
+        server.close()
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(describe(report)))
+    if not report.dialect:
+        raise SystemExit(1)
+
+
+@llm.command()
+@click.option(
+    "--store",
+    required=True,
+    envvar="CASCADE_LLM_STORE",
+    show_envvar=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="File with the stored answers.",
+)
+def clear(store: Path) -> None:
+    """Forget all stored answers, so that each question is asked anew.
+
+    A damaged file is set aside, never deleted: it might be something else.
+    """
+    from cascade.llm.store import AnswerStore
+
+    try:
+        answers = AnswerStore(store)
+    except InputError:
+        aside = store.with_name(f"{store.name}.damaged")
+        store.rename(aside)
+        for rest in ("-wal", "-shm"):  # SQLite's own, of no use without the file
+            store.with_name(store.name + rest).unlink(missing_ok=True)
+        AnswerStore(store).close()
+        click.echo(f"damaged, or no store of answers: moved to {aside}; {store} is new")
+        return
+    click.echo(f"forgot {answers.clear():,} answers")
+    answers.close()
