@@ -15,7 +15,6 @@ from __future__ import annotations
 import ipaddress
 import queue
 import re
-import select
 import socket
 import ssl
 import threading
@@ -174,13 +173,6 @@ def check(url: str, *, allow_public: bool = False) -> Address:
     return address
 
 
-class Unsent(httpcore.ReadError):
-    """An idle connection turned out to be closed before the whole request had left.
-
-    Half a request is never acted upon, so it is safe to send it again.
-    """
-
-
 class Guard(httpcore.NetworkBackend):
     """Makes connections for httpcore, to internal addresses only.
 
@@ -249,9 +241,7 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._reused = False
-        self._waiting = False  # for the first byte of a reply
-        self._unsent = False
+        self._silent = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
@@ -260,16 +250,13 @@ class _Stream(httpcore.NetworkStream):
         except TimeoutError:
             raise httpcore.ReadTimeout from None
         except OSError:
-            data = b""
-            self._waiting = True
-        if not data and self._waiting:
-            raise (Unsent if self._unsent and self._reused else httpcore.ReadError) from None
-        self._reused = True
-        self._waiting = False
+            raise httpcore.ReadError from None
+        if not data and self._silent:  # cut off, not nonsense
+            raise httpcore.ReadError
+        self._silent = False
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._waiting = True
         rest = memoryview(buffer)
         try:
             while rest:
@@ -278,7 +265,6 @@ class _Stream(httpcore.NetworkStream):
         except TimeoutError:
             raise httpcore.WriteTimeout from None
         except OSError:
-            self._unsent = True
             raise httpcore.WriteError from None
 
     def close(self) -> None:
@@ -304,8 +290,5 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ConnectError from None
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":  # an idle connection with something to read was closed
-            poll = select.poll()
-            poll.register(self._sock.fileno(), select.POLLIN)
-            return bool(poll.poll(0))
+        """Nothing: what httpcore asks for is of use to connections that are kept, and to HTTP/2."""
         return None

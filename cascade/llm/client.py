@@ -4,6 +4,9 @@ Whatever the server does (nothing, errors, nonsense, a reply without end), a cal
 deadline, with a JSON object or with `NoAnswer`. Neither a message nor a log holds anything of what
 was sent or received.
 
+Each call has a connection of its own. That costs half a millisecond, and what one reply leaves
+behind can never be taken for the answer to the next ticket.
+
 httpcore, the engine of httpx, is used without httpx around it: what httpx adds (redirects, cookies,
 proxies from the environment, content codings, a log line with the server's own words) is what must
 not happen here.
@@ -26,16 +29,12 @@ from typing import Any
 import httpcore
 
 from cascade.errors import InputError
-from cascade.llm.address import Guard, Unsent, check
+from cascade.llm.address import Guard, check
 from cascade.llm.base import NoAnswer
 from cascade.llm.breaker import Breaker
 
 MAX_REPLY = 1 << 20
 """Largest reply in bytes. An answer to 20 candidates takes a few thousand."""
-
-KEEP_SECONDS = 4.0
-"""Idle connections are closed sooner than servers do it (uvicorn: 5 s), so that none is found
-closed when it is needed."""
 
 ANSWERED = "answered"
 """The counter of calls that brought an answer, beside those of the kinds of `NoAnswer`."""
@@ -84,8 +83,6 @@ class BadStatus(NoAnswer):
 class Server:
     """An HTTP server that answers JSON with JSON. Safe to call from several threads.
 
-    To be made in the process that uses it, not before a fork.
-
     Args:
         base_url: such as ``http://10.0.0.5:8000/v1``.
         api_key: sent as a bearer token, if any.
@@ -113,6 +110,7 @@ class Server:
             ("Host", self._address.authority),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
             ("User-Agent", "ticket-cascade"),
         ]
         if api_key:
@@ -125,8 +123,7 @@ class Server:
             # The system's certificates, where a company adds its own, not certifi's.
             ssl_context=ssl.create_default_context() if self._address.scheme == "https" else None,
             max_connections=None,
-            max_keepalive_connections=self.limits.in_flight,
-            keepalive_expiry=KEEP_SECONDS,
+            max_keepalive_connections=0,
             network_backend=Guard(allow_public=allow_public),
         )
         self._slots = threading.BoundedSemaphore(self.limits.in_flight)
@@ -160,7 +157,7 @@ class Server:
             return dict(self._counts)
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the connections of calls that are still on their way."""
         self._pool.close()
 
     def _call(self, method: str, path: str, body: bytes | None, deadline: float) -> dict[str, Any]:
@@ -212,8 +209,6 @@ class Server:
         """Send, and once more where the server surely did nothing the first time."""
         try:
             try:
-                return self._send(method, path, body, end)
-            except Unsent:
                 return self._send(method, path, body, end)
             except BadStatus as bad:
                 if bad.wait is None or time.monotonic() + bad.wait >= end:

@@ -99,6 +99,12 @@ def _close_after(server: Hostile, connection: socket.socket) -> None:
     connection.sendall(reply(json.dumps(GOOD).encode(), "200 OK", "Connection: keep-alive"))
 
 
+def _two_replies(server: Hostile, connection: socket.socket) -> bool:
+    """Say more than was asked, where the next request would find it."""
+    connection.sendall(reply(json.dumps(GOOD).encode()) + reply(b'{"answer": "of another"}'))
+    return True
+
+
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _OPEN_END = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
@@ -106,6 +112,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "good": _says(json.dumps(GOOD).encode()),
     "late": _late,
     "close after": _close_after,
+    "two replies": _two_replies,
     # Slow.
     "slow": _slow,
     "drip": _for_ever(_OPEN_END, b" ", 0.02),
