@@ -5,8 +5,8 @@ tell its label from them alone. banking77: the official test split, examples fro
 CLINC150: 50 intents chosen by seed (`held_out_intents`), their official test split; a reader may
 be trained on the other 100.
 
-The vote of the same 8 neighbours, its numbers chosen on the pool alone, is what another has to
-beat; beside it stands the vote of as many as the pool chooses. `measure` takes any
+The vote of the same 8 neighbours is what another has to beat; beside it stands the vote of the
+cascade's own stage, which asks as many as is best within the pool. `measure` takes any
 `cascade.llm.base.Backend`, asks it the same questions and joins it with the vote.
 
 ``python -m eval.neighbours --help`` lists the options. Results go to
@@ -34,13 +34,15 @@ from cascade.gate import join
 from cascade.llm.base import Backend, Example, NoAnswer, Question
 from cascade.llm.mask import mask
 from cascade.stages.base import QUEUE
-from cascade.stages.neighbours import NeighboursStage
+from cascade.stages.neighbours import NeighboursStage, Vote
 from eval.datasets import data_folder
 from train.examples import fit_neighbours
 from train.gates import fit_weights
 
 RESULTS = Path(__file__).parent / "results" / "few_shot.json"
 NEIGHBOURS = 8
+SHOWN = Vote(NEIGHBOURS, power=3.0, smoothing=1.0, sharpness=2.0)
+"""The vote of the neighbours that are shown; chosen on train splits, hwu64 and hint3 among them."""
 SHOTS = (10, 50)
 HELD_OUT_INTENTS = 50
 RESAMPLES = 1_000
@@ -217,7 +219,7 @@ def measure(setting: Setting, backend: Backend) -> BackendRow:
 
 def vote_of_the_shown(setting: Setting) -> NDArray[np.float32]:
     """``(n, queues)``: the vote of each question's own examples."""
-    return _predict(fit_neighbours(setting.pool, ks=(NEIGHBOURS,)), setting)
+    return _predict(NeighboursStage(setting.pool, SHOWN), setting)
 
 
 def ask_all(

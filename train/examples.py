@@ -22,9 +22,10 @@ UNLIKELY, LIKELY = 0.1, 0.6
 """
 EVENNESS = 0.5
 """A queue's share of the pool grows with its tickets to this power: 0 would give all the same."""
-KS = (4, 8, 16, 32, 64)
-POWERS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
-SMOOTHINGS = (0.03, 0.1, 0.3, 1.0)
+KS = (8, 16, 32, 64)
+POWERS = (1.0, 2.0, 3.0, 4.0, 6.0)
+SMOOTHINGS = (0.3, 1.0, 3.0, 10.0)
+SHARPNESSES = (1.0, 1.4, 2.0, 2.8, 4.0)
 LEFT_OUT = 2_000
 """Most examples that are left out in turn to choose the vote: more would change nothing."""
 
@@ -90,28 +91,24 @@ def _by_queue(
     return np.asarray(by_queue[first[: max(size, int((rank == 0).sum()))]])
 
 
-def fit_neighbours(pool: Pool, *, ks: Sequence[int] = KS, seed: int = 0) -> NeighboursStage:
+def fit_neighbours(pool: Pool, *, seed: int = 0) -> NeighboursStage:
     """The neighbours' vote with the numbers of least log-loss on the pool, one left out at a time.
 
     Log-loss and not accuracy, as the gates join probabilities.
-
-    Args:
-        ks: how many neighbours may vote.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(pool))[:LEFT_OUT])
-    y = pool.labels[QUEUE]
-    classes = len(pool.heads[QUEUE])
-    neighbours = []
-    for row in rows:
-        nearest, scores = pool.nearest(pool.texts[row], max(ks) + 1)
-        others = nearest != row
-        neighbours.append((y[nearest[others]], scores[others]))
+    most = max(KS)
+    labels = np.full((len(rows), most), -1, dtype=np.int64)
+    scores = np.zeros((len(rows), most), dtype=np.float32)
+    for at, row in enumerate(rows):
+        nearest, its_scores = pool.nearest(pool.texts[row], most + 1)
+        others = np.flatnonzero(nearest != row)[:most]
+        labels[at, : len(others)] = pool.labels[QUEUE][nearest[others]]
+        scores[at, : len(others)] = its_scores[others]
 
     def loss(vote: Vote) -> float:
-        own = [
-            vote.count(labels, scores, classes)[y[row]]
-            for row, (labels, scores) in zip(rows, neighbours, strict=True)
-        ]
-        return -float(np.log(own).mean())
+        given = vote.count(labels, scores, len(pool.heads[QUEUE]))
+        return -float(np.log(given[np.arange(len(rows)), pool.labels[QUEUE][rows]]).mean())
 
-    return NeighboursStage(pool, min((Vote(*n) for n in product(ks, POWERS, SMOOTHINGS)), key=loss))
+    grid = (Vote(*numbers) for numbers in product(KS, POWERS, SMOOTHINGS, SHARPNESSES))
+    return NeighboursStage(pool, min(grid, key=loss))

@@ -29,32 +29,44 @@ class Vote:
         k: how many vote, >= 1.
         power: >= 0; 0 gives each the same weight, a high one nearly all of it to the nearest.
         smoothing: weight of an even vote for every class, > 0, in units of the nearest one's.
+        sharpness: power that the shares of the votes are raised to, an inverse temperature: what
+            ranks the classes best (a low ``power``) is not as sure of itself as it may be.
     """
 
-    k: int = 16
-    power: float = 2.0
-    smoothing: float = 0.5
+    k: int
+    power: float
+    smoothing: float
+    sharpness: float
 
     def check(self) -> None:
         """Raise `ValueError` unless these are numbers that a vote can be taken with."""
-        if not (1 <= self.k <= 1000 and 0 <= self.power <= 20 and 0 < self.smoothing <= 1000):
+        if not (
+            1 <= self.k <= 1000
+            and 0 <= self.power <= 20
+            and 1e-3 <= self.smoothing <= 1000
+            and 0 <= self.sharpness <= 20
+        ):
             raise ValueError("numbers out of range")
 
     def count(
         self, labels: NDArray[np.int64], scores: NDArray[np.float32], classes: int
     ) -> NDArray[np.float32]:
-        """The probabilities of ``(classes,)``.
+        """Probabilities of ``(n, classes)``.
 
         Args:
-            labels: class numbers of the neighbours, best first; -1 does not vote.
-            scores: theirs, > 0, in falling order.
+            labels: ``(n, m)`` class numbers of the neighbours, best first; -1 does not vote.
+            scores: ``(n, m)``, >= 0, falling along each row.
         """
-        votes = np.full(classes, self.smoothing / classes)
-        known = labels[: self.k] >= 0
-        if known.any():
-            of_known = scores[: self.k][known].astype(np.float64)
-            np.add.at(votes, labels[: self.k][known], (of_known / of_known[0]) ** self.power)
-        return np.asarray(votes / votes.sum(), dtype=np.float32)
+        labels, scores = labels[:, : self.k], scores[:, : self.k].astype(np.float64)
+        scores = np.where(labels >= 0, scores, 0)
+        best = scores.max(axis=1, initial=0, keepdims=True)
+        shares = np.divide(scores, best, out=np.zeros_like(scores), where=best > 0)
+        weights = np.where(scores > 0, shares**self.power, 0)
+        votes = np.full((len(labels), classes), self.smoothing / classes)
+        np.add.at(votes, (np.arange(len(labels))[:, None], labels), weights)
+        votes /= votes.max(axis=1, keepdims=True)
+        votes **= self.sharpness
+        return np.asarray(votes / votes.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 class NeighboursStage:
@@ -76,7 +88,8 @@ class NeighboursStage:
             nearest, scores = self.pool.nearest(mask(text), self.vote.k)
             for name, labels in self.pool.labels.items():
                 classes = len(self.pool.heads[name])
-                out[name][row] = self.vote.count(labels[nearest], scores, classes)
+                # One by one, as vectorised powers may round otherwise in another batch.
+                out[name][row] = self.vote.count(labels[nearest][None], scores[None], classes)[0]
         return out
 
     def to_files(self) -> dict[str, bytes]:
@@ -92,7 +105,8 @@ class NeighboursStage:
         """
         try:
             plain = json.loads(read(FILE))
-            vote = Vote(int(plain["k"]), float(plain["power"]), float(plain["smoothing"]))
+            others = (float(plain[name]) for name in ("power", "smoothing", "sharpness"))
+            vote = Vote(int(plain["k"]), *others)
             vote.check()
         except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise BundleError(f"neighbours: damaged ({type(error).__name__})") from None
