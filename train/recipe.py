@@ -69,10 +69,10 @@ class Lessons:
 
 
 def passes_for(rows: int, classes: int) -> int:
-    """Passes that suit the data: many where a class has few rows, few where it has thousands.
+    """Passes that suit the data: more where a class has few rows.
 
-    A rule of thumb from two data sets: hard tickets that are seen too often are learned by heart,
-    wrong labels first. With 4,000 rows a class 7 passes were no better than 3 (it_service_topics),
-    with 117 rows a class 8 still gained (banking77).
+    A rule of thumb from two data sets. With gaps in the tickets, passes that are not the first
+    still teach: on it_service_topics (4,000 rows a class) 3.5 of them gave 0.894 macro-F1 joined
+    on the gate split, where without gaps 3 and 7 gave 0.885 and 0.884.
     """
-    return round(min(12, max(3, 3 * math.sqrt(1000 * classes / max(rows, 1)))))
+    return round(min(12, max(6, 3 * math.sqrt(1000 * classes / max(rows, 1)))))

@@ -227,7 +227,7 @@ def test_a_slow_start_is_not_an_end(
 
 
 @pytest.mark.parametrize(
-    ("rows", "classes", "passes"), [(33_000, 8, 3), (9_000, 77, 9), (300, 30, 12), (20, 2, 12)]
+    ("rows", "classes", "passes"), [(33_000, 8, 6), (9_000, 77, 9), (300, 30, 12), (20, 2, 12)]
 )
 def test_few_rows_a_class_get_more_passes(rows: int, classes: int, passes: int) -> None:
     assert encoder.passes_for(rows, classes) == passes
