@@ -55,7 +55,14 @@ def connect(
     """
     server = Server(url, api_key=api_key, limits=limits, allow_public=allow_public)
     if not (model and dialect):
-        found = probe(server, url, model=model, dialect=dialect, budget=budget)
+        found = probe(
+            url,
+            api_key=api_key,
+            allow_public=allow_public,
+            model=model,
+            dialect=dialect,
+            budget=budget,
+        )
         if not found.dialect:
             raise InputError(f"{url} answers in no dialect: see cascade llm check {url}")
         model, dialect = found.model, found.dialect

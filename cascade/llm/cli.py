@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +13,10 @@ from cascade.errors import InputError
 from cascade.llm.base import NoAnswer
 from cascade.llm.prompt import DEFAULT_BUDGET
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+if TYPE_CHECKING:
+    from cascade.llm.probe import Report, Trial
 
-UNBROKEN = 10_000
-"""Failures in a row that are borne with: servers fail in dialects that they do not speak."""
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 @click.group(context_settings=SETTINGS)
@@ -54,20 +55,13 @@ def check(
     An API key is taken from CASCADE_LLM_KEY. Only made-up questions are sent. Exits with 1 if
     the server cannot be used.
     """
-    from cascade.llm.breaker import Breaker
-    from cascade.llm.client import Server
-    from cascade.llm.probe import describe, probe
+    from cascade.llm.probe import probe
 
-    server = Server(
-        url,
-        api_key=os.environ.get("CASCADE_LLM_KEY"),
-        allow_public=allow_public,
-        breaker=Breaker(failures=UNBROKEN),
-    )
     try:
         report = probe(
-            server,
             url,
+            api_key=os.environ.get("CASCADE_LLM_KEY"),
+            allow_public=allow_public,
             model=model,
             dialect=dialect,
             budget=budget,
@@ -75,14 +69,50 @@ def check(
         )
     except NoAnswer as reason:
         raise InputError(f"{url}: {reason.reason}") from None
-    finally:
-        server.close()
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         click.echo("\n".join(describe(report)))
     if not report.dialect:
         raise SystemExit(1)
+
+
+def describe(report: Report) -> list[str]:
+    """A report as lines for people, with what to put into the configuration."""
+    lines = [
+        f"server   {report.url}",
+        f"models   {', '.join(report.models) or 'not listed'}",
+        f"model    {report.model} (first answer after {report.warm_up_s:.1f} s)",
+        *(f"  {trial.dialect:16} {_verdict(trial)}" for trial in report.trials),
+        "",
+    ]
+    chosen = next((trial for trial in report.trials if trial.dialect == report.dialect), None)
+    if chosen is None:
+        return [*lines, "This server cannot be used: it answers in no dialect."]
+    if chosen.right < chosen.asked:
+        lines.append(f"Mind: only {chosen.right} of {chosen.asked} easy questions were right.")
+    if chosen.full_problem:
+        lines.append(f"Mind: a prompt of full length got no answer ({chosen.full_problem}).")
+    return [
+        *lines,
+        "Put into the configuration:",
+        f"CASCADE_LLM_URL={report.url}",
+        f"CASCADE_LLM_MODEL={report.model}",
+        f"CASCADE_LLM_DIALECT={report.dialect}",
+    ]
+
+
+def _verdict(trial: Trial) -> str:
+    if trial.problem:
+        return f"no: {trial.problem}"
+    if not trial.asked:
+        return "works"
+    full = f"{trial.full_ms:.0f} ms" if not trial.full_problem else "no answer"
+    return (
+        f"{trial.right} of {trial.asked} right, mass {trial.mass:.2f}, "
+        f"p50 {trial.p50_ms:.0f} ms, p95 {trial.p95_ms:.0f} ms, full prompt {full}; "
+        f"asked again +-{trial.drift:.4f}, in parallel +-{trial.parallel_drift:.4f}"
+    )
 
 
 @llm.command()

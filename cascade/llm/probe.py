@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from cascade.errors import InputError
 from cascade.llm.base import Answer, Example, NoAnswer, Question
-from cascade.llm.client import BadStatus, Server
+from cascade.llm.breaker import Breaker
+from cascade.llm.client import BadStatus, Limits, Server
 from cascade.llm.dialects import DIALECTS, Constrained, Dialect, dialect_named
 from cascade.llm.prompt import DEFAULT_BUDGET, fit
 
@@ -27,6 +29,9 @@ is ready (seen on vLLM)."""
 
 AT_ONCE = 4
 """Calls at the same time, to see if the answers stay the same."""
+
+_BORNE = 10_000
+"""Failures in a row before the server is left alone: it may fail at each dialect but one."""
 
 _QUEUES = {
     "Billing": "invoices, payments, refunds, prices",
@@ -61,8 +66,8 @@ class Trial:
     Attributes:
         dialect: its name.
         problem: why it cannot be used; empty if it can.
-        right: how many of the `KNOWN` questions were answered rightly; None if it was not
-            measured, as a better dialect works.
+        asked: how many of the `KNOWN` questions were asked; none if a better dialect works.
+        right: how many of them were answered rightly.
         mass: least share of the distribution that fell on the codes.
         p50_ms, p95_ms: milliseconds of a call with a short prompt, one after the other.
         full_ms: milliseconds of a call whose prompt fills the token budget.
@@ -73,7 +78,8 @@ class Trial:
 
     dialect: str
     problem: str = ""
-    right: int | None = None
+    asked: int = 0
+    right: int = 0
     mass: float = 0.0
     p50_ms: float = 0.0
     p95_ms: float = 0.0
@@ -109,9 +115,10 @@ class Report:
 
 
 def probe(
-    server: Server,
     url: str,
     *,
+    api_key: str | None = None,
+    allow_public: bool = False,
     model: str = "",
     dialect: str = "",
     budget: int = DEFAULT_BUDGET,
@@ -123,21 +130,36 @@ def probe(
     dialects with probabilities the one with more right answers is taken, and of equals the first.
 
     Args:
-        server: who is asked. Its limits must leave time for a first call.
-        url: its address, for messages.
+        url: the server's base URL, such as ``http://10.0.0.5:8000/v1``.
+        api_key, allow_public: as for `Server`.
         model: its name there; may be left out if the server lists just one.
         dialect: try this one only.
         budget: of tokens, for a prompt of full length.
         say: is told what goes on.
 
     Raises:
-        InputError: the model was left out, and the server does not list exactly one; or there is
-            no such dialect.
+        InputError: the address is not allowed; the model was left out, and the server does not
+            list exactly one; there is no such dialect.
         NoAnswer: the server cannot be reached.
     """
+    tried = [dialect_named(dialect)] if dialect else list(DIALECTS.values())
+    limits = Limits(connect=10.0, first_byte=PATIENCE, total=PATIENCE, in_flight=AT_ONCE)
+    breaker = Breaker(failures=_BORNE)
+    server = Server(url, api_key=api_key, allow_public=allow_public, limits=limits, breaker=breaker)
+    with closing(server):
+        return _probe(server, url, model, tried, budget, say)
+
+
+def _probe(
+    server: Server,
+    url: str,
+    model: str,
+    tried: Sequence[Dialect],
+    budget: int,
+    say: Callable[[str], None],
+) -> Report:
     models = list_models(server)
     model = model or _only(models, url)
-    tried = [dialect_named(dialect)] if dialect else list(DIALECTS.values())
     say(f"waiting for the first answer of {model}")
     started = time.monotonic()
     _warm_up(server, tried, model)
@@ -234,7 +256,7 @@ def _measure(server: Server, dialect: Dialect, model: str, budget: int) -> Trial
 
     first = [ask(question) for question in questions]
     second = [ask(question) for question in questions]
-    with ThreadPoolExecutor(min(AT_ONCE, server.limits.in_flight)) as threads:
+    with ThreadPoolExecutor(AT_ONCE) as threads:
         parallel = list(threads.map(ask, questions))
     times = [ms for _, ms in (*first, *second)]
     right = [
@@ -244,6 +266,7 @@ def _measure(server: Server, dialect: Dialect, model: str, budget: int) -> Trial
     full_ms, full_problem = _full(ask, budget)
     return Trial(
         dialect.name,
+        asked=len(right),
         right=sum(right),
         mass=min(answer.mass for answer, _ in first),
         p50_ms=round(float(np.percentile(times, 50)), 1),
@@ -274,47 +297,7 @@ def _drift(some: Sequence[tuple[Answer, float]], others: Sequence[tuple[Answer, 
 
 
 def _choose(trials: Sequence[Trial]) -> str:
-    usable = [trial for trial in trials if not trial.problem and trial.right is not None]
-    graded = [
-        trial for trial in usable if not isinstance(DIALECTS[trial.dialect], Constrained)
-    ] or usable
-    best = max(graded, key=lambda trial: trial.right or 0, default=None)
+    usable = [trial for trial in trials if trial.asked]
+    telling = [t for t in usable if not isinstance(DIALECTS[t.dialect], Constrained)]
+    best = max(telling or usable, key=lambda trial: trial.right, default=None)
     return best.dialect if best else ""
-
-
-def describe(report: Report) -> list[str]:
-    """A report as lines for people, with what to put into the configuration."""
-    lines = [
-        f"server   {report.url}",
-        f"models   {', '.join(report.models) or 'not listed'}",
-        f"model    {report.model} (first answer after {report.warm_up_s:.1f} s)",
-        *(f"  {trial.dialect:16} {_verdict(trial)}" for trial in report.trials),
-        "",
-    ]
-    chosen = next((trial for trial in report.trials if trial.dialect == report.dialect), None)
-    if chosen is None:
-        return [*lines, "This server cannot be used: it answers in no dialect."]
-    if (chosen.right or 0) < len(KNOWN):
-        lines.append(f"Mind: only {chosen.right} of {len(KNOWN)} easy questions were right.")
-    if chosen.full_problem:
-        lines.append(f"Mind: a prompt of full length got no answer ({chosen.full_problem}).")
-    return [
-        *lines,
-        "Put into the configuration:",
-        f"CASCADE_LLM_URL={report.url}",
-        f"CASCADE_LLM_MODEL={report.model}",
-        f"CASCADE_LLM_DIALECT={report.dialect}",
-    ]
-
-
-def _verdict(trial: Trial) -> str:
-    if trial.problem:
-        return f"no: {trial.problem}"
-    if trial.right is None:
-        return "works"
-    full = f"{trial.full_ms:.0f} ms" if not trial.full_problem else "no answer"
-    return (
-        f"{trial.right} of {len(KNOWN)} right, mass {trial.mass:.2f}, "
-        f"p50 {trial.p50_ms:.0f} ms, p95 {trial.p95_ms:.0f} ms, full prompt {full}; "
-        f"asked again +-{trial.drift:.4f}, {AT_ONCE} at once +-{trial.parallel_drift:.4f}"
-    )

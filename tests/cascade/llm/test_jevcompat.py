@@ -84,9 +84,7 @@ def test_the_key_is_sent_and_a_wrong_one_is_refused() -> None:
 
 def test_the_probe_finds_decisions_and_sees_noise() -> None:
     with mock.Running(mock.MockConfig(noise=0.5)) as running:
-        server = Server(f"{running.url}/v1")
-        report = probe(server, running.url, model="mock")
-        server.close()
+        report = probe(f"{running.url}/v1", model="mock")
     assert report.models == ("jev-latest", "mock")
     assert report.dialect == "decisions"
     (trial,) = [trial for trial in report.trials if not trial.problem]

@@ -20,7 +20,6 @@ from cascade.errors import InputError
 from cascade.llm.backend import connect
 from cascade.llm.base import Answer, NoAnswer, Question
 from cascade.llm.cli import llm
-from cascade.llm.client import Server
 from cascade.llm.dialects import CHOSEN, DIALECTS
 from cascade.llm.probe import KNOWN, probe
 from cascade.llm.prompt import codes
@@ -36,6 +35,7 @@ class Manner:
     thinks: bool = False
     knows: bool = True
     context: int = 100_000
+    fails: bool = False
     seconds: float = 0.0
 
 
@@ -57,6 +57,8 @@ class Imitation(BaseHTTPRequestHandler):
         time.sleep(self.manner.seconds)
         if self.path != "/v1/chat/completions":
             self._send(404, {})
+        elif self.manner.fails and "grammar" not in body:
+            self._send(500, {})
         elif body["model"] not in self.manner.models:
             self._send(404, {"error": "no such model"})
         elif len(json.dumps(body)) > self.manner.context:
@@ -126,9 +128,7 @@ def serving(*heeds: str, **manner: Any) -> Iterator[tuple[str, list[dict[str, An
 
 def find(url: str, **how: Any) -> dict[str, Any]:
     """What the probe reports, with the trials by dialect."""
-    server = Server(url)
-    report = probe(server, url, **how).to_dict()
-    server.close()
+    report = probe(url, **how).to_dict()
     return {**report, "trials": {trial["dialect"]: trial for trial in report["trials"]}}
 
 
@@ -187,6 +187,15 @@ def test_a_model_that_thinks_first_is_told_not_to() -> None:
         found = find(url)
     assert found["dialect"] == "logprobs-ollama"
     assert found["trials"]["logprobs"]["problem"].startswith("the model answered something else")
+
+
+def test_a_server_that_fails_at_what_it_does_not_know_is_asked_on() -> None:
+    with serving("grammar", fails=True) as (url, _):
+        found = find(url)
+        assert connect(url).dialect.name == "grammar"
+    assert found["dialect"] == "grammar"
+    assert found["trials"]["logprobs"]["problem"] == "the LLM server failed (500)"
+    assert found["trials"]["json-object"]["problem"] == "the LLM server failed (500)"
 
 
 def test_a_full_prompt_that_the_server_does_not_take_is_told() -> None:

@@ -111,9 +111,7 @@ def backend(served: tuple[str, str]) -> Iterator[ServerBackend]:
 
 def test_the_probe_sees_what_this_server_can_and_cannot_do(served: tuple[str, str]) -> None:
     url, model = served
-    server = Server(url)
-    report = probe(server, url, model=model)
-    server.close()
+    report = probe(url, model=model)
     problems = {trial.dialect: trial.problem for trial in report.trials}
     assert report.dialect == "decisions"
     assert problems == {
