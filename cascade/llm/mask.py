@@ -80,7 +80,7 @@ _NO_NAME = (
     r"(?!(?:mrs?|ms|mx|dr|prof|herrn?|frau|mme|mlle|team|support|all|there|sir|sirs|madam|everyone|everybody|folks|guys|colleagues?|again"
     r"|help|helpdesk|desk|service|it|hr|customer|customers|user|users|admin|administrators?|staff"
     r"|friends?|hiring|manager|department|dept|sales|billing|security|in|for|to|from|the|your|you"
-    r"|my|our|we|not|and|or|but|so|please|damen|zusammen|alle|herren|équipe|tous|à|word|excel"
+    r"|my|our|we|not|and|or|but|so|please|damen|herren|zusammen|kundendienst|kundenservice|kollegen|world|alle|équipe|tous|à|word|excel"
     r"|office|outlook|teams|access|project|windows|sql|edge|unable|having|trying|regards|thanks"
     r"|thank|best|kind|wishes|very|much|morning|afternoon|evening|day|regarding|urgent|wrong"
     r"|misspelled|incorrect|missing|spelled|being|still)(?![\w'’]))"
@@ -113,8 +113,10 @@ _NAMES = tuple(
         rf"(?<=\n)[–—~-]{{1,2}}\s?\K{_NAME}(?=\s*\Z)",
         # "My name is john", "this is Jane Doe", "I'm Bob from sales".
         r"(?i:\b(?:my\sname\sis|my\sname['’]s|mein\sname\sist|ich\shei(?:ß|ss)e|je\sm['’]appelle"
-        r"|me\sllamo|mi\snombre\ses|(?:full\s|customer\s|employee\s|user\s)?name\s?:)\s?)\K"
+        r"|me\sllamo|mi\snombre\ses)\s)\K"
         rf"(?:{_NAME}|(?i:{_NO_NAME})\p{{Ll}}{{2,20}}+{_MORE}?(?![\w'’]))",
+        r"(?i:(?:^|\b(?:full|first|last|family|customer|employee|caller|contact)\s)name\s?:\s?)\K"
+        rf"{_NAME}",
         r"(?i:\b(?:this\sis|it['’]s|i\sam|i['’]m|here\sis|hier\sist|ich\sbin|je\ssuis|soy)\s)\K"
         rf"(?:{_FULL_NAME}|{_NAME}(?=,?\s(?:from|of|at|with|here|von|aus|de|du)\b))",
         # "Mr. Miller", anywhere.

@@ -22,6 +22,7 @@ MASKED = {
     "it works now\n- Bob": "it works now\n- <name>",
     "my name is john and I am locked out": "my name is <name> and I am locked out",
     "This is Jane Doe calling": "This is <name> calling",
+    "Name: Jane Doe, customer name: Bob": "Name: <name>, customer name: <name>",
     "I'm Bob from sales": "I'm <name> from sales",
     "ask Mr. Miller for it": "ask Mr. <name> for it",
     "ship to 221B Baker Street, London NW1 6XE.": "ship to <address>.",
@@ -49,6 +50,8 @@ KEPT = (
     "error 500 on host db-12, version 10.0.19045, order <order_id>, card <card>",
     "the meeting on 12.03.2024 in room 12 was moved",
     "Best regards\nIT Support Team",
+    "Sehr geehrter Kundenservice,\ndas Netz ist weg",
+    "device: 0, name: Tesla T4, pci bus; name: tensorboard",
 )
 
 
