@@ -103,8 +103,6 @@ def is_internal(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
-        if ip.scope_id is not None:
-            return False
         ip = ip.ipv4_mapped or ip
     return any(ip in net for net in INTERNAL) and not any(ip in net for net in METADATA)
 

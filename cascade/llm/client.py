@@ -123,7 +123,6 @@ class Server:
             # The system's certificates, where a company adds its own, not certifi's.
             ssl_context=ssl.create_default_context() if self._address.scheme == "https" else None,
             max_connections=None,
-            max_keepalive_connections=0,
             network_backend=Guard(allow_public=allow_public),
         )
         self._slots = threading.BoundedSemaphore(self.limits.in_flight)
@@ -254,7 +253,7 @@ class Server:
                 raise NoAnswer("nonsense", "the LLM server's reply has no content")
             if names.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise NoAnswer("nonsense", "the LLM server's reply is compressed, unasked")
-            return _object(_read(reply, end))
+            return _object(_read(reply))
 
 
 def _wait(status: int, headers: Mapping[bytes, bytes]) -> float | None:
@@ -265,15 +264,13 @@ def _wait(status: int, headers: Mapping[bytes, bytes]) -> float | None:
     return None
 
 
-def _read(reply: httpcore.Response, end: float) -> bytes:
-    """The body, if it is whole by then and not too large."""
+def _read(reply: httpcore.Response) -> bytes:
+    """The body, if it is not too large."""
     body = bytearray()
     for part in reply.iter_stream():
         body += part
         if len(body) > MAX_REPLY:
             raise NoAnswer("nonsense", "the LLM server's reply is too large")
-        if time.monotonic() >= end:  # many small parts may be there without waiting for any
-            raise httpcore.ReadTimeout
     return bytes(body)
 
 

@@ -151,6 +151,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "gzip bomb": _says(
         gzip.compress(b'{"answer": "' + b"a" * 50_000_000), "200 OK", "Content-Encoding: gzip"
     ),
+    "coded": _says(json.dumps(GOOD).encode(), "200 OK", "Content-Encoding: br"),
     "not http": lambda server, connection: connection.sendall(b"SSH-2.0-" + SECRET.encode()),
     "two lengths": _says(b"{}", "200 OK", "Content-Length: 7"),
     # Elsewhere.

@@ -253,6 +253,23 @@ def test_the_next_address_is_tried_where_one_does_not_answer(
     assert connected == ["::1", "127.0.0.1"]
 
 
+def test_an_address_that_swallows_everything_leaves_time_for_the_next(
+    names: Names, hostile: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = socket.create_connection
+
+    def swallow(address: tuple[str, int], timeout: float) -> socket.socket:
+        if address[0] == "10.0.0.5":
+            time.sleep(timeout)
+            raise TimeoutError
+        return connect(address, timeout)
+
+    monkeypatch.setattr(socket, "create_connection", swallow)
+    names.answers[NAME] = [["10.0.0.5", "127.0.0.1"]]
+    server = Server(f"http://{NAME}:{hostile('good').port}/v1")
+    assert server.get("models", time.monotonic() + 1) == {"answer": 42}
+
+
 def test_one_setting_lets_every_address_pass(names: Names, connected: list[str]) -> None:
     names.answers[NAME] = [["192.0.2.1"]]  # for documentation; nobody is there
     server = Server(f"http://{NAME}/v1", allow_public=True, limits=Limits(connect=0.05))

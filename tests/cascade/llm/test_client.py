@@ -50,6 +50,7 @@ KINDS = {
     "huge body": "nonsense",
     "huge headers": "nonsense",
     "gzip bomb": "nonsense",
+    "coded": "nonsense",
     "not http": "nonsense",
     "two lengths": "nonsense",
     "redirect": "forbidden",
@@ -113,13 +114,23 @@ def test_a_server_that_is_down_is_found_out_at_once() -> None:
         assert reason(server, deadline).kind == "failed"
 
 
-def test_a_server_that_never_reads_holds_nobody() -> None:
+@pytest.mark.parametrize("pace", [0, 65_536], ids=["never", "slowly"])
+def test_a_server_that_does_not_read_holds_nobody(pace: int) -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    over = threading.Event()
+
+    def read() -> None:
+        with listener.accept()[0] as connection:
+            while not over.wait(0.02):
+                connection.recv(pace)
+
+    threading.Thread(target=read, daemon=True).start()
     with listener, in_time() as deadline:
         server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(NoAnswer) as caught:
-            server.post("", {"text": "a" * 8_000_000}, deadline)
+            server.post("", {"text": "a" * 12_000_000}, deadline)
+        over.set()
     assert caught.value.kind == "late"
 
 
@@ -295,6 +306,16 @@ def test_a_sick_server_is_left_alone(behaviour: str, hostile: Callable[..., Any]
 def test_a_server_that_refuses_is_not_sick(behaviour: str, hostile: Callable[..., Any]) -> None:
     server = Server(hostile(behaviour).url, breaker=Breaker(failures=1))
     reason(server)
+    assert server.breaker.state == "closed"
+
+
+def test_a_refusal_is_a_sign_of_health(hostile: Callable[..., Any]) -> None:
+    there, refusing = hostile("500"), hostile("422")
+    server = Server(there.url, breaker=Breaker(failures=1, pause=0.05))
+    reason(server)
+    there.behaviour = refusing.behaviour
+    time.sleep(0.06)
+    assert reason(server).kind == "refused"
     assert server.breaker.state == "closed"
 
 

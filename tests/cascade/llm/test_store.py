@@ -277,10 +277,13 @@ def test_where_nothing_can_be_written_answers_go_out_unstored() -> None:
 def test_a_damaged_file_is_named_at_the_start_with_the_way_out(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"a,b\r\n1,2\r\n" * 1000)
+    log = Path(f"{path}-wal")
+    log.write_bytes(b"left over")
     with pytest.raises(InputError, match="cascade llm clear") as caught:
         AnswerStore(path)
     assert str(path) in str(caught.value)
     assert clear(path) == 0
+    assert not log.exists(), "it belongs to the damaged file"
     assert AnswerStore(path).put(key(1), HALVES) == HALVES
     moved = path.with_name(path.name + ".damaged")
     assert moved.read_bytes().startswith(b"a,b"), "it was perhaps something else: not deleted"
