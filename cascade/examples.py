@@ -188,7 +188,7 @@ class Pool:
             texts, labels = plain["texts"], plain["labels"]
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise TypeError("not a list of texts")
-            arrays = {str(name): np.asarray(rows, np.int64) for name, rows in labels.items()}
+            arrays = {name: _whole_numbers(rows) for name, rows in labels.items()}
         except (
             AttributeError,
             LookupError,
@@ -199,3 +199,10 @@ class Pool:
         ) as error:
             raise BundleError(f"examples: damaged ({type(error).__name__})") from None
         return cls(heads, texts, arrays)
+
+
+def _whole_numbers(plain: object) -> NDArray[np.int64]:
+    numbers = np.asarray(plain)
+    if numbers.size and numbers.dtype.kind != "i":
+        raise TypeError("not a list of whole numbers")
+    return numbers.astype(np.int64)

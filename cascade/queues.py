@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from cascade.stages.base import QUEUE
 WORDS = 8
 LEAST_EXAMPLES = 2
 """A word that only one ticket has (a name, say) tells nothing of its queue."""
+LEAST_LIFT = 1.5
+"""Nor does one that is little more frequent in the queue than in the others."""
 _TOKEN = re.compile(r"<\w+>")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
@@ -78,16 +80,16 @@ def telling_words(pool: Pool, count: int = WORDS) -> dict[str, str]:
     sizes = np.bincount(pool.labels[QUEUE], minlength=len(queues))
     for text, number in zip(pool.texts, pool.labels[QUEUE], strict=True):
         having[number].update(set(_WORD.findall(_TOKEN.sub(" ", text.lower()))))
-    mean = Counter[str]()
+    mean: defaultdict[str, float] = defaultdict(float)
     for words, size in zip(having, sizes, strict=True):
         for word, examples in words.items():
-            mean[word] += examples / size / len(queues)
+            mean[word] += examples / size / np.count_nonzero(sizes)
     told = {}
     for queue, words, size in zip(queues, having, sizes, strict=True):
         weights = {
             word: examples / size * float(np.log(examples / size / mean[word])) ** 2
             for word, examples in words.items()
-            if examples >= LEAST_EXAMPLES and examples / size > mean[word]
+            if examples >= LEAST_EXAMPLES and examples / size >= LEAST_LIFT * mean[word]
         }
         best = sorted(weights, key=lambda word: (-weights[word], word))[:count]
         if best:
