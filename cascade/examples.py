@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +60,9 @@ class BM25:
     """
 
     def __init__(self, k1: float = 1.5, b: float = 0.75) -> None:
+        # Imported here: it loads scipy, which a bundle without examples does not need.
+        import bm25s
+
         self._engine = bm25s.BM25(method="lucene", k1=k1, b=b)
         self._size = 0
 

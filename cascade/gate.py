@@ -22,6 +22,10 @@ FLOOR = 1e-6
 """Least probability that a stage may give a class: none has a veto."""
 
 
+NEVER = 1.01
+"""A threshold that no confidence reaches."""
+
+
 def join(
     probabilities: Sequence[NDArray[np.float32]], weights: Sequence[float]
 ) -> NDArray[np.float32]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,10 @@ from cascade.clean import clean
 from cascade.decision import HUMAN, Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError
 from cascade.gate import Gates, join
+from cascade.llm.base import Backend
+from cascade.loading import load_stages
 from cascade.machine import cores
-from cascade.stages.base import QUEUE, Heads, Probabilities, Stage
-from cascade.stages.linear import LinearStage
+from cascade.stages.base import QUEUE, Adviser, Heads, Probabilities, Stage
 from cascade.ticket import Ticket
 
 ALTERNATIVES = 3
@@ -33,8 +33,8 @@ class Cascade:
     """Stages in order of cost, each with a gate; what no gate settles goes to a person.
 
     A ticket's decision depends on the ticket and the bundle alone: not on the batch, the order,
-    the process or the day. Only a deadline that is exceeded can change it, and the decision then
-    says so. Safe to call from several threads.
+    the process or the day. Only a deadline that is exceeded, or a language model that gives no
+    answer, can change it, and the decision then says so. Safe to call from several threads.
 
     Args:
         stages: in the order in which they are asked.
@@ -44,7 +44,11 @@ class Cascade:
     """
 
     def __init__(
-        self, stages: Sequence[Stage], gates: Gates, heads: Heads, bundle_id: str = ""
+        self,
+        stages: Sequence[Stage | Adviser],
+        gates: Gates,
+        heads: Heads,
+        bundle_id: str = "",
     ) -> None:
         self.stages = tuple(stages)
         self.gates = gates
@@ -55,32 +59,38 @@ class Cascade:
         for gate in gates.gates:
             if set(gate.weights) != set(heads):
                 raise BundleError(f"gates.json: {gate.stage} does not weigh each head")
-        unused = "; no llm stage is configured" if "llm" not in self.stage_names else ""
+        unused = "; the bundle has no llm stage" if "llm" not in self.stage_names else ""
         self._unsure = f"no stage is sure enough{unused}"
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, threads: int | None = None) -> Cascade:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        llm: Callable[[str], Backend] | None = None,
+    ) -> Cascade:
         """Load a bundle.
 
         Args:
             path: its folder.
             threads: how many tickets of one call the encoder works on at a time; by default as
                 many as there are cores.
+            llm: given the bundle's id, makes who answers in its llm stage; by default that is the
+                small reader that comes with the package.
 
         Raises:
             BundleError: the bundle is missing, damaged or too new; the message names the file.
         """
         bundle = Bundle.open(path)
-        manifest = bundle.manifest
         bundle.verify()
-        if manifest.clean_version != CLEAN_VERSION:
+        if bundle.manifest.clean_version != CLEAN_VERSION:
             raise BundleError(
-                f"{bundle.path}: trained with version {manifest.clean_version} of the cleaning, "
-                f"this is version {CLEAN_VERSION}; train it again"
+                f"{bundle.path}: trained with version {bundle.manifest.clean_version} of the "
+                f"cleaning, this is version {CLEAN_VERSION}; train it again"
             )
-        gates = Gates.from_dict(_json(bundle, "gates.json"))
-        stages = [_load_stage(name, bundle, threads or cores()) for name in manifest.stages]
-        return cls(stages, gates, manifest.heads, bundle.id)
+        stages, gates = load_stages(bundle, threads or cores(), llm)
+        return cls(stages, gates, bundle.manifest.heads, bundle.id)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -94,8 +104,13 @@ class Cascade:
 
     def warm_up(self) -> None:
         """Ask every stage once, so that the first ticket is as fast as the next."""
+        text = "warm up " * 40
+        even = np.full((1, len(self.queues)), 1 / len(self.queues), dtype=np.float32)
         for stage in self.stages:
-            stage.predict(["warm up " * 40])
+            if isinstance(stage, Adviser):
+                stage.advise([text], even, None)
+            else:
+                stage.predict([text])
 
     def route(
         self, tickets: Iterable[Ticket | str], *, deadline_ms: float | None = None
@@ -121,10 +136,17 @@ class Cascade:
             if number and deadline_ms is not None and (now - started) * 1000 >= deadline_ms:
                 run.status[asked] = LATE
                 break
-            seen = stage.predict([run.texts[i] for i in asked])
-            run.take(seen, asked, gate.weights)
+            texts = [run.texts[i] for i in asked]
+            if isinstance(stage, Adviser):
+                until = None if deadline_ms is None else time.monotonic() + deadline_ms / 1000
+                until = until and until - (now - started)
+                advice = stage.advise(texts, run.joined[QUEUE][asked], until)
+                seen, answered = advice.probabilities, run.note(asked, advice.reasons)
+            else:
+                seen, answered = stage.predict(texts), np.ones(len(asked), dtype=np.bool_)
+            run.take(seen, asked, answered, gate.weights)
             confidence = run.joined[QUEUE][asked].max(axis=1)
-            settled = gate.settles(confidence) & (run.status[asked] != EMPTY)
+            settled = answered & gate.settles(confidence) & (run.status[asked] != EMPTY)
             run.settle(asked, settled, stage.name, confidence, time.perf_counter() - now)
         return [self._decision(ticket, run, i) for i, ticket in enumerate(batch)]
 
@@ -149,7 +171,7 @@ class Cascade:
             labels=labels,
             stages=tuple(run.traces[i]),
             bundle=self.bundle_id,
-            reason=reason[int(run.status[i])],
+            reason=reason[int(run.status[i])] if routed or not run.reasons[i] else run.reasons[i],
         )
 
 
@@ -166,6 +188,8 @@ class _Run:
         }
         self.status = np.asarray([UNSURE if text else EMPTY for text in texts], dtype=np.int64)
         self.settled_by = [""] * n
+        self.reasons = [""] * n
+        """Why an adviser had no answer."""
         self.traces: list[list[StageTrace]] = [[] for _ in texts]
 
     def open(self) -> NDArray[np.int64]:
@@ -175,18 +199,26 @@ class _Run:
             wanted = wanted | (self.status == EMPTY)
         return np.flatnonzero(wanted)
 
+    def note(self, rows: NDArray[np.int64], reasons: Sequence[str]) -> NDArray[np.bool_]:
+        """Keep an adviser's reasons; returns which of the rows it answered."""
+        for row, reason in zip(rows, reasons, strict=True):
+            self.reasons[row] = reason
+        return np.asarray([not reason for reason in reasons], dtype=np.bool_)
+
     def take(
         self,
         seen: Probabilities,
         rows: NDArray[np.int64],
+        answered: NDArray[np.bool_],
         weights: Mapping[str, tuple[float, ...]],
     ) -> None:
-        """Join a stage's probabilities for some rows with those of the stages before."""
+        """Join a stage's probabilities with those of the stages before, where it answered."""
         full = {}
         for name, joined in self.joined.items():
             full[name] = np.zeros_like(joined)
             full[name][rows] = seen[name]
         self.seen.append(full)
+        rows = rows[answered]
         for name, joined in self.joined.items():
             joined[rows] = join([s[name][rows] for s in self.seen], weights[name])
 
@@ -205,26 +237,3 @@ class _Run:
             if done:
                 self.status[row] = SETTLED
                 self.settled_by[row] = stage
-
-
-def _load_stage(name: str, bundle: Bundle, threads: int) -> Stage:
-    heads: Heads = bundle.manifest.heads
-
-    def read(file: str) -> bytes:
-        return bundle.read(f"{name}/{file}")
-
-    if name == LinearStage.name:
-        return LinearStage.from_files(read, heads)
-    if name == "encoder":
-        # Imported here: a bundle without an encoder needs no ONNX Runtime in memory.
-        from cascade.stages.encoder import EncoderStage
-
-        return EncoderStage.from_files(read, heads, threads)
-    raise BundleError(f"{bundle.path}: this version of ticket-cascade has no stage {name!r}")
-
-
-def _json(bundle: Bundle, name: str) -> object:
-    try:
-        return json.loads(bundle.read(name))
-    except (ValueError, RecursionError):
-        raise BundleError(f"{bundle.path / name}: not valid JSON") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,15 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.metrics import f1_score
 
-from cascade.gate import FLOOR, Gate, Gates, join
+from cascade.gate import FLOOR, NEVER, Gate, Gates, join
 from cascade.stages.base import QUEUE, Probabilities
 
 FEW = 200
 """Fewer tickets than this left over are too few to fit weights on: all are taken then."""
-NEVER = 1.01
-"""A threshold that no confidence reaches."""
 REGRET = 0.001
 """Macro-F1 on the gate split that settling early may cost against asking every stage."""
+ADVISED = 400
+"""Most tickets that an adviser is asked about."""
 LEAST_SETTLED = 20
 """Fewest tickets of the gate split that a threshold may rest on."""
 
@@ -105,9 +105,14 @@ def least_regret_threshold(
     return lowest
 
 
+Ask = Callable[[NDArray[np.int64], NDArray[np.float32]], tuple[Probabilities, NDArray[np.bool_]]]
+"""Asks an adviser about some rows of the gate split, given the joined queue probabilities of all:
+its probabilities for all rows, and which rows it answered."""
+
+
 def fit_gates(
     names: Sequence[str],
-    seen: Sequence[Probabilities],
+    seen: Sequence[Probabilities | Ask],
     targets: dict[str, NDArray[np.int64]],
     *,
     target: float = 0.95,
@@ -116,35 +121,65 @@ def fit_gates(
 
     Args:
         names: of the stages, in order.
-        seen: each stage's probabilities for all ``n`` tickets of the gate split.
+        seen: each stage's probabilities for all ``n`` tickets of the gate split. Advisers, which
+            may cost seconds a ticket, are asked about a sample of what reaches them; they come
+            last.
         targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing.
         target: precision that the tickets settled at each stage should have.
     """
     y = targets[QUEUE]
-    all_weights = fit_weights([s[QUEUE] for s in seen], y)
-    later = join([s[QUEUE] for s in seen], all_weights).argmax(axis=1)
+    known = [s for s in seen if not callable(s)]
+    all_weights = fit_weights([s[QUEUE] for s in known], y)
+    later = join([s[QUEUE] for s in known], all_weights).argmax(axis=1)
     left = np.arange(len(y))
-    gates = []
-    for number, stage in enumerate(names, start=1):
-        rows = left if len(left) >= FEW else np.arange(len(y))
-        weights = {}
-        for head, truth in targets.items():
-            known = rows[truth[rows] >= 0]
-            if not len(known):
-                known = np.flatnonzero(truth >= 0)
-            weights[head] = fit_weights([s[head][known] for s in seen[:number]], truth[known])
-        joined = join([s[QUEUE][left] for s in seen[:number]], weights[QUEUE])
+    so_far: list[Probabilities] = []
+    gates: list[Gate] = []
+    for number, (stage, answer) in enumerate(zip(names, seen, strict=True), start=1):
+        if callable(answer):
+            before = join([s[QUEUE] for s in so_far], gates[-1].weights[QUEUE])
+            asked = _sample(left, ADVISED)
+            said, answered = answer(asked, before)
+            so_far.append(said)
+            at_hand = asked[answered[asked]]
+            rows = at_hand
+        else:
+            so_far.append(answer)
+            at_hand = left
+            rows = left if len(left) >= FEW else np.arange(len(y))
+        if callable(answer) and len(at_hand) < LEAST_SETTLED:
+            # Too few answers to weigh: it says nothing, and settles nothing.
+            mute = {head: (*ws, 0.0) for head, ws in gates[-1].weights.items()}
+            gates.append(Gate(stage, mute, NEVER))
+            continue
+        weights = _weights(so_far, rows, targets)
+        joined = join([s[QUEUE][at_hand] for s in so_far], weights[QUEUE])
         confidence = joined.max(axis=1)
-        right = joined.argmax(axis=1) == y[left]
+        right = joined.argmax(axis=1) == y[at_hand]
         threshold = choose_threshold(confidence, right, target)
-        if number < len(names) and len(left):
+        if number < len(known) and len(at_hand):
             here = joined.argmax(axis=1)
-            limit = least_regret_threshold(confidence, here, later[left], y[left])
+            limit = least_regret_threshold(confidence, here, later[at_hand], y[at_hand])
             threshold = max(threshold, limit)
-        gate = Gate(stage, weights, threshold)
-        settled = gate.settles(confidence)
-        coverage = float(settled.mean()) if len(left) else 0.0
+        settled = Gate(stage, weights, threshold).settles(confidence)
+        coverage = float(settled.mean()) if len(at_hand) else 0.0
         precision = float(right[settled].mean()) if settled.any() else 0.0
         gates.append(Gate(stage, weights, threshold, round(coverage, 4), round(precision, 4)))
-        left = left[~settled]
+        left = np.setdiff1d(left, at_hand[settled])
     return Gates(target, tuple(gates))
+
+
+def _weights(
+    seen: Sequence[Probabilities], rows: NDArray[np.int64], targets: dict[str, NDArray[np.int64]]
+) -> dict[str, tuple[float, ...]]:
+    weights = {}
+    for head, truth in targets.items():
+        known = rows[truth[rows] >= 0]
+        if not len(known):
+            known = np.flatnonzero(truth >= 0)
+        weights[head] = fit_weights([s[head][known] for s in seen], truth[known])
+    return weights
+
+
+def _sample(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    drawn = np.random.default_rng(0).permutation(len(rows))[:most]
+    return np.asarray(rows[np.sort(drawn)])

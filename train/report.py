@@ -14,10 +14,11 @@ from cascade.bundle import Manifest
 from cascade.decision import Decision
 from cascade.gate import join
 from cascade.router import Cascade
-from cascade.stages.base import QUEUE, Probabilities, Stage
+from cascade.stages.base import QUEUE, Adviser, Probabilities, Stage
 from cascade.ticket import Ticket
 
 RESAMPLES = 1000
+TIMES = ("ms_p50", "ms_p95")
 
 T = TypeVar("T")
 
@@ -66,13 +67,14 @@ def evaluate(
     classes = len(cascade.queues)
     figures: dict[str, Any] = {"tickets": len(y), "stages": {}}
     seen: list[Probabilities] = []
-    for stage in cascade.stages:
+    asked_of = [stage for stage in cascade.stages if not isinstance(stage, Adviser)]
+    for stage in asked_of:
         answers, ms = _one_by_one(stage, texts)
         seen.append(answers)
         alone = answers[QUEUE].argmax(axis=1)
         figures["stages"][stage.name] = {**_quality(y, alone, classes), **_times(ms)}
     if len(seen) > 1:
-        weights = cascade.gates.gates[-1].weights[QUEUE]
+        weights = cascade.gates.gates[len(seen) - 1].weights[QUEUE]
         joined = join([s[QUEUE] for s in seen], weights).argmax(axis=1)
         figures["joined"] = _quality(y, joined, classes)
     decisions, ms = _timed(lambda text: cascade.route([Ticket(text)])[0], texts)
@@ -82,8 +84,9 @@ def evaluate(
         **_quality(y, guess, classes),
         **_times(ms),
         "settled": _settled(decisions, guess == y),
+        "reached": _reached(decisions),
     }
-    figures["labels"] = _labels(cascade, seen, decisions, targets)
+    figures["labels"] = _labels(cascade, list(figures["stages"]), seen, decisions, targets)
     return figures
 
 
@@ -131,8 +134,21 @@ def _settled(
     }
 
 
+def _reached(decisions: Sequence[Decision]) -> dict[str, dict[str, float]]:
+    """Share of all tickets that reached each stage, and its time on those, in milliseconds."""
+    ms: dict[str, list[float]] = {}
+    for decision in decisions:
+        for trace in decision.stages:
+            ms.setdefault(trace.name, []).append(trace.ms)
+    return {
+        stage: {"share": round(len(its) / len(decisions), 4), **_times(np.asarray(its))}
+        for stage, its in ms.items()
+    }
+
+
 def _labels(
     cascade: Cascade,
+    figures_of: Sequence[str],
     seen: Sequence[Probabilities],
     decisions: Sequence[Decision],
     targets: dict[str, NDArray[np.int64]],
@@ -147,9 +163,9 @@ def _labels(
         number = {value: at for at, value in enumerate(classes)}
         guess = np.asarray([number[decisions[i].labels[name].value] for i in known.tolist()])
         out[name] = {"cascade": round(macro_f1(y, guess, k), 4)}
-        for stage, answers in zip(cascade.stages, seen, strict=True):
+        for stage, answers in zip(figures_of, seen, strict=True):
             alone = answers[name][known].argmax(axis=1)
-            out[name][stage.name] = round(macro_f1(y, alone, k), 4)
+            out[name][stage] = round(macro_f1(y, alone, k), 4)
     return out
 
 
@@ -164,14 +180,21 @@ def table(figures: dict[str, Any]) -> list[str]:
     rows["**cascade**"] = figures["cascade"]
     for name, row in rows.items():
         low, high = row["macro_f1_95"]
-        times = [f"{row[key]:.2f}" if key in row else "" for key in ("ms_p50", "ms_p95")]
+        times = [f"{row[key]:.2f}" if key in row else "" for key in TIMES]
         lines.append(
             f"| {name} | {row['macro_f1']:.4f} | {low:.3f} to {high:.3f} | {row['accuracy']:.4f} "
             f"| {times[0]} | {times[1]} |"
         )
-    lines += ["", "| settled by | share of tickets | of these right |", "|---|---:|---:|"]
-    for stage, part in figures["cascade"]["settled"].items():
-        lines.append(f"| {stage} | {part['share']:.1%} | {part['right']:.1%} |")
+    lines += ["", "| stage | reached | p50 ms | p95 ms | settled | of these right |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    settled, reached = figures["cascade"]["settled"], figures["cascade"]["reached"]
+    for stage in dict.fromkeys([*reached, *settled]):
+        row = ["", "", "", "0.0%", ""]
+        if asked := reached.get(stage):
+            row[:3] = [f"{asked['share']:.1%}", *(f"{asked[key]:.2f}" for key in TIMES)]
+        if done := settled.get(stage):
+            row[3:] = [f"{done['share']:.1%}", f"{done['right']:.1%}"]
+        lines.append(f"| {stage} | {' | '.join(row)} |")
     if figures["labels"]:
         names = list(figures["stages"])
         lines += ["", f"| label | cascade | {' | '.join(f'{n} alone' for n in names)} |"]

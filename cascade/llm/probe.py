@@ -24,8 +24,11 @@ from cascade.llm.dialects import DIALECTS, Constrained, Dialect, dialect_named
 from cascade.llm.prompt import DEFAULT_BUDGET, fit
 
 PATIENCE = 60.0
-"""Seconds that one call may take: a first one can take half a minute after a server says that it
-is ready (seen on vLLM)."""
+"""Seconds that a call may take."""
+
+WARM_UP = 300.0
+"""Seconds that the first call may take. Half a minute was seen after vLLM said that it was ready,
+and minutes on a busy machine, where it compiles first."""
 
 AT_ONCE = 4
 """Calls at the same time, to see if the answers stay the same."""
@@ -143,7 +146,7 @@ def probe(
         NoAnswer: the server cannot be reached.
     """
     tried = [dialect_named(dialect)] if dialect else list(DIALECTS.values())
-    limits = Limits(connect=10.0, first_byte=PATIENCE, total=PATIENCE, in_flight=AT_ONCE)
+    limits = Limits(connect=10.0, first_byte=WARM_UP, total=WARM_UP, in_flight=AT_ONCE)
     breaker = Breaker(failures=_BORNE)
     server = Server(url, api_key=api_key, allow_public=allow_public, limits=limits, breaker=breaker)
     with closing(server):
@@ -206,7 +209,7 @@ def _warm_up(server: Server, tried: Sequence[Dialect], model: str) -> None:
     for dialect in tried:
         path, payload = dialect.request(KNOWN[0][0], model)
         try:
-            server.post(path, payload, time.monotonic() + PATIENCE)
+            server.post(path, payload, time.monotonic() + WARM_UP)
         except NoAnswer as reason:
             if reason.kind not in ("refused", "failed", "nonsense"):
                 raise
@@ -238,7 +241,7 @@ def _spring_trap(server: Server, dialect: Constrained, model: str) -> None:
     try:
         dialect.read(KNOWN[0][0], reply)
     except NoAnswer:
-        raise NoAnswer("nonsense", "the server ignores the constraint") from None
+        raise NoAnswer("nonsense", "the answer does not keep the constraint") from None
 
 
 def _ask(server: Server, dialect: Dialect, model: str, question: Question) -> tuple[Answer, float]:

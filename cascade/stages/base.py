@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,40 @@ class Stage(Protocol):
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
         """Class probabilities of ``n`` cleaned texts, for each head an ``(n, k)`` array."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What an adviser says of ``n`` tickets.
+
+    Attributes:
+        probabilities: as a stage's; rows without an answer mean nothing.
+        reasons: why there is no answer, empty where there is one.
+    """
+
+    probabilities: Probabilities
+    reasons: tuple[str, ...]
+
+
+@runtime_checkable
+class Adviser(Protocol):
+    """A stage that is told what the earlier ones think, and that may have no answer.
+
+    As with a `Stage`, what it says of a ticket never depends on the others of the call.
+    """
+
+    name: str
+
+    def advise(
+        self, texts: Sequence[str], joined: NDArray[np.float32], until: float | None
+    ) -> Advice:
+        """What it says of ``n`` cleaned texts.
+
+        Args:
+            joined: ``(n, k)`` queue probabilities of the earlier stages, joined.
+            until: when it must have answered (of `time.monotonic`); None for no limit but its own.
+        """
         ...
 
 

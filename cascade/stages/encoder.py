@@ -8,21 +8,16 @@ side on several threads. On a CPU that costs nothing, as no padding is computed.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from cascade.errors import BundleError
+from cascade.onnx import session
 from cascade.stages.base import Heads, Probabilities, softmax
-
-# Set before the libraries read them: a process that forks (gunicorn) must not own their threads.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-import onnxruntime as ort
-from tokenizers import Tokenizer
 
 MAX_CAP = 8192
 CHARACTERS_PER_TOKEN = 24
@@ -87,7 +82,10 @@ class EncoderStage:
         self.window = window
         self._heads = heads
         self._width = sum(len(classes) for classes in heads.values())
-        self._session = _session(model)
+        try:
+            self._session = session(model)
+        except ValueError as error:
+            raise BundleError(f"encoder: model.onnx cannot be loaded ({error})") from None
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
@@ -135,18 +133,3 @@ class EncoderStage:
         if [o.name for o in output] != ["logits"] or output[0].shape[-1] != stage._width:
             raise BundleError("encoder: model.onnx does not have one score for each class")
         return stage
-
-
-def _session(model: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    # ONNX Runtime's own exceptions share no base class but Exception.
-    except Exception as error:
-        reason = type(error).__name__
-        raise BundleError(f"encoder: model.onnx cannot be loaded ({reason})") from None

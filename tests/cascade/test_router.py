@@ -233,7 +233,7 @@ def test_a_ticket_without_text_is_not_settled_however_sure_a_stage_is(fake_casca
 
 def test_a_review_says_that_there_is_no_llm_stage(fake_cascade: Build) -> None:
     (decision,) = fake_cascade(("linear", 0.5, 0.9)).route(["bug"])
-    assert decision.reason == "no stage is sure enough; no llm stage is configured"
+    assert decision.reason == "no stage is sure enough; the bundle has no llm stage"
     (decision,) = fake_cascade(("linear", 0.5, 0.9), ("llm", 0.5, 0.9)).route(["bug"])
     assert decision.reason == "no stage is sure enough"
 
@@ -364,7 +364,7 @@ def test_a_bundle_without_an_encoder_needs_no_onnx_runtime(linear_bundle: Path) 
     code = (
         "import sys\nfrom cascade import Cascade\n"
         "cascade = Cascade.load(sys.argv[1])\ncascade.warm_up()\ncascade.route(['a bug'])\n"
-        "print({'onnxruntime', 'tokenizers', 'torch', 'sklearn', 'scipy'} & set(sys.modules))\n"
+        "print({'onnxruntime', 'tokenizers', 'torch', 'sklearn', 'bm25s'} & set(sys.modules))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(linear_bundle)],
@@ -380,7 +380,7 @@ def test_serving_with_an_encoder_needs_no_training_library(tiny_bundle: Path) ->
     code = (
         "import sys\nfrom cascade import Cascade\n"
         "cascade = Cascade.load(sys.argv[1])\ncascade.warm_up()\ncascade.route(['a bug'])\n"
-        "print({'torch', 'transformers', 'sklearn', 'scipy', 'onnx'} & set(sys.modules))\n"
+        "print({'torch', 'transformers', 'sklearn', 'bm25s', 'onnx'} & set(sys.modules))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tiny_bundle)],

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from cascade.gate import Gates, join
+from cascade.gate import NEVER, Gates, join
 from cascade.stages.base import softmax
 from train.gates import (
     FEW,
     LEAST_SETTLED,
-    NEVER,
     choose_threshold,
     fit_gates,
     fit_weights,

@@ -87,7 +87,8 @@ def _pool(source: Source, number: int, random: np.random.Generator) -> list[Epis
     order = random.permutation(len(source.texts))
     within = np.isin(source.labels[order], labels)
     inside, outside = order[within], order[~within]
-    examples, asked = [], []
+    examples: list[int] = []
+    asked: list[int] = []
     taken = dict.fromkeys(labels.tolist(), 0)
     for row in inside.tolist():
         label = int(source.labels[row])

@@ -77,9 +77,7 @@ def fit(
         betas=(0.9, 0.98),
     )
     random = np.random.default_rng(seed)
-    drawn = [
-        episode for pool in episodes(material.sources, recipe.pools, seed) for episode in pool
-    ]
+    drawn = [episode for pool in episodes(material.sources, recipe.pools, seed) for episode in pool]
     order = random.permutation(len(drawn))
     steps = len(order) // recipe.batch
     began, judged = time.monotonic(), 0.0
@@ -118,7 +116,8 @@ def _loss(
     rows, marks, targets, weights, taught = [], [], [], [], []
     for episode in batch:
         labels = material.sources[episode.source].labels
-        code = dict(zip(set(labels[list(episode.shown)].tolist()), random.permutation(reader.codes)))
+        shown = set(labels[list(episode.shown)].tolist())
+        code = dict(zip(shown, random.permutation(reader.codes).tolist(), strict=False))
         ids: list[int] = []
         places, truth = [], []
         for at, row in enumerate((*episode.shown, episode.ticket)):
@@ -126,10 +125,10 @@ def _loss(
             ids += [token for token in text if random.random() >= recipe.forget] or text[:1]
             before = labels[list(episode.shown[:at])]
             known = int(labels[row]) in before
-            truth.append(int(code[int(labels[row])]) if known else reader.codes)
+            truth.append(code[int(labels[row])] if known else reader.codes)
             places.append(len(ids))
             last = at == len(episode.shown)
-            ids.append(reader.codes if last else int(code[int(labels[row])]))
+            ids.append(reader.codes if last else code[int(labels[row])])
             taught.append(material.taught[episode.source][row])
         rows.append(ids)
         marks.append(places)

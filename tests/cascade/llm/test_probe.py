@@ -161,7 +161,7 @@ def test_a_server_that_ignores_every_field_is_of_no_use() -> None:
         with pytest.raises(InputError, match="answers in no dialect"):
             connect(url)
     assert found["dialect"] == ""
-    assert found["trials"]["choice"]["problem"] == "the server ignores the constraint"
+    assert found["trials"]["choice"]["problem"] == "the answer does not keep the constraint"
 
 
 def test_a_model_that_says_what_it_is_asked_does_not_pass_for_a_constraint(

@@ -120,8 +120,8 @@ def test_the_probe_sees_what_this_server_can_and_cannot_do(served: tuple[str, st
         "logprobs-ollama": "the LLM server's reply is not an answer",
         "grammar": "the LLM server refused the call (422)",
         "choice": "the LLM server refused the call (422)",
-        "json-schema": "the server ignores the constraint",
-        "json-object": "the server ignores the constraint",
+        "json-schema": "the answer does not keep the constraint",
+        "json-object": "the answer does not keep the constraint",
     }
     (decisions,) = [trial for trial in report.trials if not trial.problem]
     assert not decisions.full_problem

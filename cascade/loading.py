@@ -1,0 +1,99 @@
+"""From a bundle's files to its stages and gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from cascade.bundle import Bundle
+from cascade.errors import BundleError
+from cascade.examples import Pool
+from cascade.gate import NEVER, Gate, Gates
+from cascade.llm.base import Backend
+from cascade.stages.base import Adviser, Heads, Stage
+from cascade.stages.linear import LinearStage
+from cascade.stages.llm import LLMStage
+from cascade.stages.neighbours import NeighboursStage
+
+UNFITTED_WEIGHT = 0.5
+"""Weight of a language model that the gates were not fitted for: it may suggest, never settle."""
+
+
+def load_stages(
+    bundle: Bundle, threads: int, llm: Callable[[str], Backend] | None
+) -> tuple[list[Stage | Adviser], Gates]:
+    """The stages of a bundle, in order, and its gates.
+
+    Args:
+        threads: tickets of one call that a stage may work on at a time.
+        llm: given the bundle's id, makes who answers in the llm stage; None for the built-in
+            reader.
+
+    Raises:
+        BundleError: something is missing, damaged, or of a newer version.
+    """
+    loader = _Loader(bundle, threads, llm)
+    stages = [loader.stage(name) for name in bundle.manifest.stages]
+    gates = Gates.from_dict(_json(bundle, "gates.json"))
+    return stages, _fitting(gates, stages)
+
+
+class _Loader:
+    """Loads a bundle's stages; the two that need the pool of examples share it."""
+
+    def __init__(self, bundle: Bundle, threads: int, llm: Callable[[str], Backend] | None) -> None:
+        self.bundle, self.threads, self.llm = bundle, threads, llm
+        self.heads: Heads = bundle.manifest.heads
+
+    def stage(self, name: str) -> Stage | Adviser:
+        read = self._reader_of(name)
+        if name == LinearStage.name:
+            return LinearStage.from_files(read, self.heads)
+        if name == "encoder":
+            # Imported here: a bundle without an encoder needs no ONNX Runtime in memory.
+            from cascade.stages.encoder import EncoderStage
+
+            return EncoderStage.from_files(read, self.heads, self.threads)
+        if name == NeighboursStage.name:
+            return NeighboursStage.from_files(read, self.pool)
+        if name == LLMStage.name:
+            return LLMStage.from_files(read, self.pool, self._backend(), self.threads)
+        raise BundleError(
+            f"{self.bundle.path}: this version of ticket-cascade has no stage {name!r}"
+        )
+
+    @cached_property
+    def pool(self) -> Pool:
+        return Pool.from_files(self._reader_of("examples"), self.heads)
+
+    def _backend(self) -> Backend:
+        if self.llm:
+            return self.llm(self.bundle.id)
+        from cascade.llm.reader import Reader
+
+        return Reader()
+
+    def _reader_of(self, folder: str) -> Callable[[str], bytes]:
+        return lambda file: self.bundle.read(f"{folder}/{file}")
+
+
+def _fitting(gates: Gates, stages: Sequence[Stage | Adviser]) -> Gates:
+    """The gates, that of a language model which they were not fitted for replaced.
+
+    How sure it may be is not known then, so it settles nothing and weighs a little.
+    """
+    fitted = list(gates.gates)
+    for number, (gate, stage) in enumerate(zip(fitted, stages, strict=False)):
+        if isinstance(stage, LLMStage) and stage.backend.name != stage.fitted_for and number:
+            before = fitted[number - 1].weights
+            weights = {name: (*before[name], UNFITTED_WEIGHT) for name in before}
+            fitted[number] = Gate(gate.stage, weights, NEVER)
+    return Gates(gates.target, tuple(fitted))
+
+
+def _json(bundle: Bundle, name: str) -> object:
+    try:
+        return json.loads(bundle.read(name))
+    except (ValueError, RecursionError):
+        raise BundleError(f"{bundle.path / name}: not valid JSON") from None

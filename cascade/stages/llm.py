@@ -1,0 +1,159 @@
+"""The few-shot LLM stage: a shortlist, examples from the pool, and whoever answers.
+
+It stands outside of what the bundle can promise (a server may be slow, down or wrong), so it is
+an adviser: where it has no answer, it says why, and the ticket keeps what the earlier stages said.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import BundleError
+from cascade.examples import Pool
+from cascade.llm.base import MAX_CANDIDATES, Answer, Backend, NoAnswer, Question
+from cascade.llm.mask import mask
+from cascade.stages.base import QUEUE, Advice, Probabilities
+
+FILE = "config.json"
+SHOTS = 8
+PATIENCE = 60.0
+"""Seconds that one answer may take where no deadline says otherwise: scoring, training."""
+NEIGHBOURS = 5
+"""Candidates that the nearest examples may name, beside the likeliest ones."""
+
+
+class LLMStage:
+    """Asks a backend about tickets that the earlier stages left open.
+
+    Args:
+        backend: who is asked.
+        pool: examples to show.
+        descriptions: what belongs into a queue, for those where that is known.
+        fitted_for: name of the backend that the gate was fitted with.
+        threads: tickets of one call that are asked about at a time.
+        shots: examples to show.
+    """
+
+    name = "llm"
+
+    def __init__(
+        self,
+        backend: Backend,
+        pool: Pool,
+        descriptions: Mapping[str, str],
+        *,
+        fitted_for: str | None = None,
+        threads: int = 1,
+        shots: int = SHOTS,
+    ) -> None:
+        self.backend = backend
+        self.fitted_for = backend.name if fitted_for is None else fitted_for
+        self._pool, self._descriptions, self._shots = pool, dict(descriptions), shots
+        self._queues = pool.heads[QUEUE]
+        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tickets were ``answered``, and why others were not (`NoAnswer.kind`)."""
+        with self._counting:
+            return dict(self._counts)
+
+    def advise(
+        self, texts: Sequence[str], joined: NDArray[np.float32], until: float | None
+    ) -> Advice:
+        """See `Adviser.advise`. Heads but the queue's are even: nothing is said of them."""
+        out: Probabilities = {
+            name: np.full((len(texts), len(classes)), 1 / len(classes), dtype=np.float32)
+            for name, classes in self._pool.heads.items()
+        }
+        run = self._threads.map if self._threads and len(texts) > 1 else map
+        answers = run(lambda row: self._ask(texts[row], joined[row], until), range(len(texts)))
+        reasons = []
+        for row, (question, answer, reason) in enumerate(answers):
+            reasons.append(reason)
+            if answer is not None:
+                out[QUEUE][row] = self._spread(question, answer, joined[row])
+        return Advice(out, tuple(reasons))
+
+    def question(self, text: str, joined: NDArray[np.float32]) -> Question:
+        """What is asked about a ticket: a cleaned text, and ``(k,)`` joined probabilities."""
+        masked = mask(text)
+        candidates = self._shortlist(masked, joined)
+        described = {q: self._descriptions[q] for q in candidates if q in self._descriptions}
+        examples = self._pool.few_shot(masked, candidates, self._shots)
+        return Question(masked, candidates, examples, described)
+
+    def _shortlist(self, masked: str, joined: NDArray[np.float32]) -> tuple[str, ...]:
+        """The likeliest queues and those of the nearest examples, in the bundle's order."""
+        if len(self._queues) <= MAX_CANDIDATES:
+            return self._queues  # all of them: the head of the prompt is then always the same
+        nearest, _ = self._pool.nearest(masked, self._shots)
+        near = dict.fromkeys(self._pool.labels[QUEUE][nearest].tolist())
+        likely = np.argsort(-joined, kind="stable").tolist()
+        wanted = dict.fromkeys([*list(near)[:NEIGHBOURS], *likely])
+        return tuple(self._queues[k] for k in sorted(list(wanted)[:MAX_CANDIDATES]))
+
+    def _ask(
+        self, text: str, joined: NDArray[np.float32], until: float | None
+    ) -> tuple[Question, Answer | None, str]:
+        question = self.question(text, joined)
+        latest = time.monotonic() + PATIENCE
+        try:
+            answer = self.backend.ask(question, latest if until is None else min(until, latest))
+        except NoAnswer as no:
+            self._count(no.kind)
+            return question, None, no.reason
+        self._count("answered")
+        return question, answer, ""
+
+    def _spread(
+        self, question: Question, answer: Answer, joined: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """``(k,)`` from the shortlist's: of the other queues it repeats what was believed."""
+        rows = [self._queues.index(queue) for queue in question.candidates]
+        out = joined.astype(np.float32)
+        inside = float(out[rows].sum())
+        out[rows] = inside * np.asarray(answer.probabilities, dtype=np.float32)
+        return np.asarray(out / out.sum(), dtype=np.float32)
+
+    def _count(self, what: str) -> None:
+        with self._counting:
+            self._counts[what] += 1
+
+    def to_files(self) -> dict[str, bytes]:
+        """The files of the bundle's folder ``llm/``; the pool has its own."""
+        plain = {
+            "backend": self.backend.name,
+            "shots": self._shots,
+            "descriptions": self._descriptions,
+        }
+        return {FILE: json.dumps(plain, ensure_ascii=False, indent=2).encode()}
+
+    @classmethod
+    def from_files(
+        cls, read: Callable[[str], bytes], pool: Pool, backend: Backend, threads: int = 1
+    ) -> LLMStage:
+        """Load from a bundle; ``read`` gives a file's checked bytes.
+
+        Raises:
+            BundleError: the file does not hold what it should.
+        """
+        try:
+            plain = json.loads(read(FILE))
+            shots, descriptions = int(plain["shots"]), dict(plain["descriptions"])
+            fitted_for = str(plain["backend"])
+            if not 0 <= shots <= 100 or not all(isinstance(d, str) for d in descriptions.values()):
+                raise ValueError("out of range")
+        except (LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise BundleError(f"llm: damaged ({type(error).__name__})") from None
+        return cls(backend, pool, descriptions, fitted_for=fitted_for, threads=threads, shots=shots)
