@@ -52,6 +52,7 @@ def connect(
     Raises:
         InputError: the address is not allowed, the dialect is unknown, or what was left open
             could not be found out.
+        NoAnswer: the server was to be probed, and cannot be reached.
     """
     server = Server(url, api_key=api_key, limits=limits, allow_public=allow_public)
     if not (model and dialect):
