@@ -19,6 +19,8 @@ TEST = [
     "hypothesis>=6.100",
     "openapi-spec-validator>=0.7",
     "trustme>=1.2",
+    "transformers[serving]>=5.23,<6",
+    "jevcompat==0.1.1",
     "ruff>=0.14",
     "mypy>=1.15",
     "types-gunicorn",
@@ -38,7 +40,7 @@ setup(
             f"{name}{end}" for name in ("cascade", "train", "serve", "eval") for end in ("", ".*")
         ]
     ),
-    package_data={"serve": ["templates/*", "static/*"]},
+    package_data={"cascade.llm": ["built_in/*"], "serve": ["templates/*", "static/*"]},
     install_requires=[
         "numpy>=2.0",
         "regex>=2024.5.15",
@@ -52,6 +54,7 @@ setup(
         "pydantic>=2.10,<3",
         "gunicorn>=27,<28",
         "httpcore>=1.0.9,<2",
+        "bm25s>=0.3,<0.4",
     ],
     extras_require={"train": TRAIN, "test": TEST + TRAIN},
     entry_points={
@@ -64,6 +67,7 @@ setup(
             "train = train.cli:train",
             "starter = train.starter.command:starter",
             "serve = serve.cli:serve",
+            "llm = cascade.llm.cli:llm",
         ],
     },
     classifiers=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cascade.batch import Summary
 from cascade.bundle import Bundle
 from cascade.decision import Decision
 from cascade.errors import InputError
+from cascade.llm.settings import LLMSettings
 from cascade.ticket import MAX_CHARACTERS, Ticket
 
 SHOWN = 10
@@ -49,7 +51,7 @@ def route(text: str, bundle: Path, as_json: bool) -> None:
         raise InputError("the ticket is empty")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"the ticket is longer than {MAX_CHARACTERS:,} characters")
-    cascade = Cascade.load(bundle)
+    cascade = Cascade.load(bundle, llm=LLMSettings.read(os.environ).backend)
     cascade.warm_up()
     (decision,) = cascade.route([Ticket(text)])
     if as_json:
@@ -119,7 +121,7 @@ def score(
 
     columns = Bundle.open(bundle).manifest.columns
     id_column = id_column or _known_id(file, columns.id, encoding)
-    cascade = Cascade.load(bundle)
+    cascade = Cascade.load(bundle, llm=LLMSettings.read(os.environ).backend)
     with tqdm(
         total=100,
         unit="%",

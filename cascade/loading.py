@@ -85,7 +85,7 @@ def _fitting(gates: Gates, stages: Sequence[Stage | Adviser]) -> Gates:
     """
     fitted = list(gates.gates)
     for number, (gate, stage) in enumerate(zip(fitted, stages, strict=False)):
-        if isinstance(stage, LLMStage) and stage.backend.name != stage.fitted_for and number:
+        if number and isinstance(stage, Adviser) and not stage.state["fitted"]:
             before = fitted[number - 1].weights
             weights = {name: (*before[name], UNFITTED_WEIGHT) for name in before}
             fitted[number] = Gate(gate.stage, weights, NEVER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,11 @@ class Cascade:
     def stage_names(self) -> tuple[str, ...]:
         """Names of the stages, in order."""
         return tuple(stage.name for stage in self.stages)
+
+    @property
+    def advisers(self) -> dict[str, dict[str, Any]]:
+        """Who answers in the llm stage, whether the gates know that model, and how it went."""
+        return {stage.name: stage.state for stage in self.stages if isinstance(stage, Adviser)}
 
     def warm_up(self) -> None:
         """Ask every stage once, so that the first ticket is as fast as the next."""

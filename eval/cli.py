@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from cascade.bundle import Manifest
+from cascade.llm.settings import LLMSettings
 from cascade.machine import cores
 from eval.datasets import DATASETS, data_folder
 
@@ -69,16 +71,22 @@ def evaluate(
     """Train a cascade on each of NAMES and write its figures to eval/results/NAME.json.
 
     The figures are those of the test split, which nothing was fitted on. Without NAMES:
-    it_service_topics and banking77.
+    it_service_topics and banking77. Who answers in the llm stage is set as for cascade serve.
     """
-    from train.fit import Options, train
+    from train.fit import train
+    from train.options import Options
 
     folder = data_folder(data)
     for name in names or DEFAULT:
         click.echo(f"== {name}")
         files = DATASETS[name](folder, bundles / "eval-data")
         options = Options(
-            files.columns, minutes=minutes, tokens=tokens, test_file=files.test, quiet=quiet
+            files.columns,
+            minutes=minutes,
+            tokens=tokens,
+            llm=LLMSettings.read(os.environ),
+            test_file=files.test,
+            quiet=quiet,
         )
         bundle = train(files.train, bundles / name, options, click.echo)
         target = results / f"{name}.json"

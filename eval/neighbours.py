@@ -18,10 +18,12 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -33,18 +35,19 @@ from cascade.examples import Pool
 from cascade.gate import join
 from cascade.llm.base import Backend, Example, NoAnswer, Question
 from cascade.llm.mask import mask
+from cascade.llm.settings import LLMSettings
 from cascade.stages.base import QUEUE
 from cascade.stages.neighbours import NeighboursStage, Vote
 from eval.datasets import data_folder
 from train.examples import fit_neighbours
 from train.gates import fit_weights
+from train.reader.episodes import held_out_intents
 
 RESULTS = Path(__file__).parent / "results" / "few_shot.json"
 NEIGHBOURS = 8
 SHOWN = Vote(NEIGHBOURS, power=3.0, smoothing=1.0, sharpness=2.0)
 """The vote of the neighbours that are shown; chosen on train splits, hwu64 and hint3 among them."""
 SHOTS = (10, 50)
-HELD_OUT_INTENTS = 50
 RESAMPLES = 1_000
 SEED = 0
 
@@ -119,13 +122,6 @@ def settings(data: Path) -> list[Setting]:
         for shots in SHOTS:
             made.append(_setting(f"{name}, {shots} a label", _few(train, shots), test))
     return made
-
-
-def held_out_intents(data: Path) -> tuple[str, ...]:
-    """The intents of CLINC150 that nothing may be trained on that is measured here."""
-    intents = sorted({row["label"] for row in _rows(data, *CLINC150)} - {"oos"})
-    drawn = np.random.default_rng(SEED).permutation(len(intents))[:HELD_OUT_INTENTS]
-    return tuple(intents[i] for i in sorted(drawn))
 
 
 BANKING77 = ("banking77", "banking77.csv.gz")
@@ -293,11 +289,16 @@ def _gain(right: NDArray[np.bool_], voted: NDArray[np.bool_]) -> tuple[float, fl
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
+@click.option("--ask", is_flag=True, help="Ask who is set for the llm stage, the reader if none.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
-def main(data: Path | None, out: Path) -> None:
-    """Measure the neighbours' vote on labels that nothing was trained on."""
+def main(data: Path | None, ask: bool, out: Path) -> None:
+    """Measure the neighbours' vote, and with --ask a reader or an LLM, on labels that it never saw.
+
+    Who is asked is set by CASCADE_LLM_URL and CASCADE_LLM_MODEL, as for cascade serve.
+    """
+    backend = LLMSettings.read(os.environ).backend("eval") if ask else None
     click.echo(f"{'setting':<26}{'tickets':>8}{'shown':>8}{'vote':>8}{'wide vote':>11}")
-    rows = []
+    rows, asked = [], []
     for setting in settings(data_folder(data)):
         row = measure_vote(setting)
         rows.append(row)
@@ -305,7 +306,17 @@ def main(data: Path | None, out: Path) -> None:
             f"{row.setting:<26}{row.tickets:>8,}{row.gold_shown:>8.3f}{row.vote:>8.3f}"
             f"{row.wide_vote:>7.3f} ({row.wide_k})"
         )
-    result = {"neighbours": NEIGHBOURS, "seed": SEED, "rows": [asdict(row) for row in rows]}
+        if backend:
+            told = measure(setting, backend)
+            asked.append(told)
+            click.echo(
+                f"  {told.backend}: {told.accuracy:.3f}, {told.gain:+.3f} on the vote "
+                f"({told.low:+.3f} to {told.high:+.3f}); joined with it {told.joined:.3f}, "
+                f"{told.joined_gain:+.3f} ({told.joined_low:+.3f} to {told.joined_high:+.3f})"
+            )
+    result: dict[str, Any] = {"neighbours": NEIGHBOURS, "seed": SEED}
+    result["rows"] = [asdict(row) for row in rows]
+    result["asked"] = [asdict(row) for row in asked]
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

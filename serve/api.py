@@ -67,6 +67,7 @@ def ready() -> Response:
             "bundle": router.bundle_id,
             "queues": list(router.queues),
             "stages": list(router.stage_names),
+            "advisers": router.advisers,
         }
     )
 

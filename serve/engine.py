@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from cascade.decision import Decision
@@ -33,6 +33,8 @@ class Router(Protocol):
     def queues(self) -> tuple[str, ...]: ...
     @property
     def stage_names(self) -> tuple[str, ...]: ...
+    @property
+    def advisers(self) -> dict[str, dict[str, Any]]: ...
 
     def warm_up(self) -> None: ...
     def route(

@@ -164,6 +164,18 @@ class HealthOut(BaseModel):
     bundle: Annotated[str, Field(description="`none` until a bundle is loaded")]
 
 
+class AdviserOut(BaseModel):
+    """Who answers in a stage that may have no answer, and how that went since the start."""
+
+    backend: Annotated[str, Field(description="the model; reader is the built-in one")]
+    fitted: Annotated[
+        bool, Field(description="the gates were fitted with it; else it suggests, never settles")
+    ]
+    counts: Annotated[
+        dict[str, int], Field(description="tickets answered, and why others were not")
+    ]
+
+
 class ReadyOut(BaseModel):
     """The bundle is loaded and warm."""
 
@@ -171,6 +183,10 @@ class ReadyOut(BaseModel):
     bundle: str
     queues: list[str]
     stages: list[str]
+    advisers: Annotated[
+        dict[str, AdviserOut],
+        Field(description="who answers in the llm stage, in this worker"),
+    ]
 
 
 class FieldError(BaseModel):

@@ -23,6 +23,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cascade.errors import CascadeError, InputError
+from cascade.llm.settings import LLMSettings
 from serve import logs
 from serve.app import create_app
 from serve.engine import Engine, Router
@@ -226,8 +227,11 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def server_for(settings: Settings) -> Server:
+def server_for(settings: Settings, llm: LLMSettings) -> Server:
     """The server of the bundle that the settings name.
+
+    Args:
+        llm: who answers in the llm stage, where the bundle has one.
 
     Raises:
         CascadeError: the bundle is not sound, or the port is taken.
@@ -238,10 +242,11 @@ def server_for(settings: Settings) -> Server:
         from cascade.bundle import verify
 
         verify(settings.bundle)
+        llm.check()
 
     def load() -> Router:
         from cascade.router import Cascade
 
-        return Cascade.load(settings.bundle, threads=1)
+        return Cascade.load(settings.bundle, threads=1, llm=llm.backend)
 
     return Server(settings, check, load)

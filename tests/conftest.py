@@ -17,7 +17,8 @@ from cascade.bundle import Columns
 from cascade.gate import Gate, Gates
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Heads, Probabilities
-from train.fit import Options, train
+from train.fit import train
+from train.options import Options
 from train.starter import generate, write
 
 ROOT = Path(__file__).parent.parent

@@ -53,7 +53,7 @@ class Encoder(nn.Module):
             ``(n, width)`` float32.
         """
         if self.plain:
-            x = self._bert(ids, mask)
+            x = self.states(ids, mask)
         else:
             ones = torch.ones_like(ids) if mask is None else mask.long()
             x = self.backbone(input_ids=ids, attention_mask=ones).last_hidden_state
@@ -66,7 +66,8 @@ class Encoder(nn.Module):
             scores: Tensor = self.head(pooled)
         return scores
 
-    def _bert(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """A BERT's last hidden states, ``(n, tokens, width)``."""
         n, tokens = ids.shape
         heads = self.backbone.config.num_attention_heads
         parts = self.backbone.embeddings

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from cascade.bundle import Columns
+from cascade.llm.settings import DIALECT, MODEL, URL, LLMSettings
 from cascade.stages.base import QUEUE
 
 EXAMPLES = """\b
@@ -15,6 +17,8 @@ Examples:
   cascade train mails.jsonl --text subject --text body --label queue \\
       --also urgency --also sentiment --date created --out bundles/mails
   cascade train tickets.parquet --text body --label team --minutes 60 --out bundles/best
+  cascade train tickets.csv.gz --text text --label label --out bundles/it \\
+      --llm http://10.0.0.5:8000/v1 --llm-model qwen3:4b --queues queues.toml
 """
 
 
@@ -79,6 +83,20 @@ Examples:
     help="Share of the tickets settled at a stage that should be right.",
 )
 @click.option(
+    "--llm",
+    "llm_url",
+    metavar="URL|none",
+    help="Server for the llm stage (CASCADE_LLM_URL); none leaves the stage out.  "
+    "[default: the small built-in reader]",
+)
+@click.option("--llm-model", metavar="NAME", help="Its model (CASCADE_LLM_MODEL).")
+@click.option("--llm-dialect", metavar="NAME", help="How it is asked; see cascade llm check.")
+@click.option(
+    "--queues",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file with descriptions of queues, for the llm stage.",
+)
+@click.option(
     "--test-file",
     type=click.Path(path_type=Path),
     help="Tickets to test on, same columns  [default: a tenth of FILE]",
@@ -105,6 +123,10 @@ def train(
     encoder: str | None,
     tokens: int,
     target: float,
+    llm_url: str | None,
+    llm_model: str | None,
+    llm_dialect: str | None,
+    queues: Path | None,
     test_file: Path | None,
     min_rows: int,
     encoding: str,
@@ -120,14 +142,29 @@ def train(
         raise click.UsageError(f"--also cannot be {QUEUE!r} or the --label column")
     columns = Columns(texts, label, also, id_column, date)
     try:
-        from train.fit import Options
         from train.fit import train as fit
+        from train.options import Options
     except ImportError as error:
         from cascade.errors import MissingExtraError
 
         raise MissingExtraError(error.name or "a library", "train") from None
+    flags = {URL: llm_url, MODEL: llm_model, DIALECT: llm_dialect}
+    os.environ.update({name: value for name, value in flags.items() if value is not None})
+    # Without an encoder a bundle is the linear stage alone, as --minutes says.
+    wanted = minutes > 0 and os.environ.get(URL) != "none"
     options = Options(
-        columns, minutes, encoder, tokens, target, test_file, encoding, min_rows, seed, quiet
+        columns,
+        minutes,
+        encoder,
+        tokens,
+        target,
+        LLMSettings.read(os.environ) if wanted else None,
+        queues,
+        test_file,
+        encoding,
+        min_rows,
+        seed,
+        quiet,
     )
     try:
         fit(file, out, options, click.echo)

@@ -6,67 +6,26 @@ import datetime
 import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cascade import bundle
 from cascade.batch import output_columns
-from cascade.bundle import Bundle, Columns, Manifest
+from cascade.bundle import Bundle, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
-from cascade.errors import InputError, MissingExtraError
-from cascade.machine import cores
+from cascade.errors import InputError
 from cascade.router import Cascade
-from cascade.stages.base import QUEUE, Stage
+from cascade.stages.base import QUEUE
 from train.gates import fit_gates
-from train.linear import LinearFit, fit_linear
-from train.read import MIN_ROWS, Table, encode, heads_of, read_table
+from train.linear import fit_linear
+from train.options import Options
+from train.read import Table, encode, heads_of, read_table
 from train.report import evaluate, model_card, table
 from train.split import Split, split_by_time, split_randomly
+from train.stages import Made, add_encoder, add_examples, witness
 
 HELD_OUT = 0.1
 MOST_HELD_OUT = 10_000
 """Tickets beyond this sharpen neither the gates nor the figures, but cost encoder time."""
-INT8_ROWS = 2_000
-"""Most gate tickets that int8 is compared with float32 on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a user can choose about training.
-
-    Attributes:
-        columns: of the training file.
-        minutes: most time for fine-tuning the encoder; 0 leaves the encoder out.
-        encoder: local folder or hub id of the pretrained encoder; None for all-MiniLM-L6-v2.
-        tokens: most tokens of a ticket that the encoder reads.
-        target: precision that the tickets settled at each stage should have.
-        test_file: tickets to test on; by default a tenth of the training file.
-        seed: of the split and of everything drawn at random.
-    """
-
-    columns: Columns
-    minutes: float = 15.0
-    encoder: str | None = None
-    tokens: int = 256
-    target: float = 0.95
-    test_file: Path | None = None
-    encoding: str = "utf-8"
-    min_rows: int = MIN_ROWS
-    seed: int = 0
-    quiet: bool = False
-
-
-@dataclass(slots=True)
-class _Made:
-    """What is there so far: stages with the files that hold them, and notes for the card."""
-
-    stages: list[Stage] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = print) -> Bundle:
@@ -94,13 +53,11 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     gate_texts = [tickets.texts[i] for i in split.gate]
     gate_targets = {name: y[split.gate] for name, y in targets.items()}
 
-    made = _Made()
+    made = Made()
     linear = fit_linear(train_texts, train_targets, heads, seed=options.seed, quiet=options.quiet)
-    made.stages.append(linear.stage)
-    made.files |= _under("linear", linear.stage.to_files())
-    made.notes["linear"] = linear.notes
+    made.add(linear.stage, linear.stage.to_files(), linear.notes)
     if options.minutes > 0:
-        _add_encoder(
+        add_encoder(
             made,
             (train_texts, train_targets, linear),
             (gate_texts, gate_targets[QUEUE]),
@@ -109,10 +66,12 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
             _checkpoint_file(out),
             say,
         )
+    if options.llm:
+        add_examples(made, train_texts, train_targets, heads, linear, options, say)
     say(f"fitting the gates on {len(gate_texts):,} tickets")
     gates = fit_gates(
         [stage.name for stage in made.stages],
-        [stage.predict(gate_texts) for stage in made.stages],
+        [witness(stage, gate_texts, options.quiet) for stage in made.stages],
         gate_targets,
         target=options.target,
     )
@@ -208,86 +167,8 @@ def _read(
     return tickets, held, split
 
 
-def _add_encoder(
-    made: _Made,
-    train_on: tuple[list[str], dict[str, NDArray[np.int64]], LinearFit],
-    judge_on: tuple[list[str], NDArray[np.int64]],
-    heads: dict[str, tuple[str, ...]],
-    options: Options,
-    checkpoint_file: Path,
-    say: Callable[[str], None],
-) -> None:
-    """Fine-tune, export and add the encoder stage."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("torch", "train") from None
-    from tokenizers import Tokenizer
-
-    from cascade.stages.encoder import EncoderStage, TokenWindow
-    from train.bert import Encoder, most_tokens, pretrained
-    from train.encoder import fit_encoder
-    from train.export import export
-    from train.recipe import Lessons, Recipe
-
-    texts, targets, linear = train_on
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(cores())
-    backbone, tokenizer, name = pretrained(options.encoder)
-    most = min(options.tokens, most_tokens(backbone))
-    window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
-    recipe = Recipe(minutes=options.minutes)
-    width = sum(len(classes) for classes in heads.values())
-    model = Encoder(backbone, width, recipe.dropout)
-    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold)
-    say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
-    history = fit_encoder(
-        model,
-        lessons,
-        heads,
-        recipe,
-        checkpoint_file=checkpoint_file,
-        seed=options.seed,
-        quiet=options.quiet,
-    )
-    say("exporting to ONNX")
-    rows = np.random.default_rng(options.seed).permutation(len(judge_on[0]))[:INT8_ROWS]
-    exported = export(
-        model, window, heads, [judge_on[0][i] for i in rows], judge_on[1][rows], threads=cores()
-    )
-    cost = exported.notes["int8_macro_f1_cost"]
-    if exported.precision == "float32":
-        say(f"int8 would cost {cost} macro-F1, more than is allowed: the encoder stays float32")
-    else:
-        say(f"int8 costs {cost} macro-F1 against float32")
-    config = {"cap": most, "head_share": HEAD_SHARE, "precision": exported.precision}
-    made.files |= _under(
-        "encoder",
-        {
-            "model.onnx": exported.model,
-            "tokenizer.json": tokenizer.encode(),
-            "config.json": json.dumps(config, indent=2).encode(),
-        },
-    )
-    made.stages.append(EncoderStage(exported.model, window, heads, cores()))
-    made.notes["encoder"] = {"base": name, **config, **exported.notes}
-    made.notes["encoder training"] = {
-        "minutes": round(history[-1]["seconds"] / 60, 1),
-        "passes": history[-1]["pass"],
-        "best held-out log-loss": min(entry["loss"] for entry in history),
-    }
-
-
-HEAD_SHARE = 0.75
-"""Share of a long ticket's tokens that come from its start, the rest from its end."""
-
-
 def _checkpoint_file(out: Path) -> Path:
     return out.parent / f".{out.name}.checkpoint.safetensors"
-
-
-def _under(folder: str, files: dict[str, bytes]) -> dict[str, bytes]:
-    return {f"{folder}/{name}": data for name, data in files.items()}
 
 
 def _shorten(values: tuple[str, ...], most: int = 12) -> str:
@@ -296,7 +177,15 @@ def _shorten(values: tuple[str, ...], most: int = 12) -> str:
 
 
 def _versions() -> dict[str, str]:
-    names = ("ticket-cascade", "scikit-learn", "torch", "transformers", "onnxruntime", "tokenizers")
+    names = (
+        "ticket-cascade",
+        "bm25s",
+        "scikit-learn",
+        "torch",
+        "transformers",
+        "onnxruntime",
+        "tokenizers",
+    )
     found = {}
     for name in names:
         try:

@@ -25,12 +25,13 @@ class ServerBackend:
     ) -> None:
         self.server = server
         self.dialect = dialect
-        self.name = model
+        self.model = model
+        self.name = f"{model} ({dialect.name})"  # in another dialect its answers mean others
         self.budget = budget
 
     def ask(self, question: Question, deadline: float) -> Answer:
         """See `cascade.llm.base.Backend.ask`."""
-        path, payload = self.dialect.request(fit(question, self.budget), self.name)
+        path, payload = self.dialect.request(fit(question, self.budget), self.model)
         return self.dialect.read(question, self.server.post(path, payload, deadline))
 
 

@@ -12,6 +12,7 @@ import click
 from cascade.errors import InputError
 from cascade.llm.base import NoAnswer
 from cascade.llm.prompt import DEFAULT_BUDGET
+from cascade.llm.settings import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from cascade.llm.probe import Report, Trial
@@ -118,7 +119,8 @@ def _verdict(trial: Trial) -> str:
 @llm.command()
 @click.option(
     "--store",
-    required=True,
+    default=DEFAULT_STORE,
+    show_default=True,
     envvar="CASCADE_LLM_STORE",
     show_envvar=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),

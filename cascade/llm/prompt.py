@@ -22,6 +22,9 @@ from cascade.clean import TOKENS as CLEAN_TOKENS
 from cascade.llm.base import MAX_CANDIDATES, Example, NoAnswer, Question
 from cascade.llm.mask import TOKENS as MASK_TOKENS
 
+VERSION = 1
+"""Raised when a prompt's wording changes: stored answers were given to other words."""
+
 CODES = "ABCDEFGHJKLMNOPQRSTU"
 """One letter a candidate, a single token in nearly every vocabulary. There is no I: a model that
 starts to chat ("I think ...") would vote for it."""

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cascade.errors import InputError
 from cascade.llm.base import Answer, Backend, Question
+from cascade.llm.prompt import VERSION
 
 MAX_ROWS = 100_000
 """About 60 MB with 20 candidates each."""
@@ -224,6 +225,7 @@ class Stored:
         """SHA-256 of all that the answer depends on, as canonical JSON."""
         plain = {
             "backend": self.name,
+            "prompt": VERSION,
             "bundle": self._bundle,
             "ticket": question.ticket,
             "candidates": question.candidates,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,11 @@ class Adviser(Protocol):
     """
 
     name: str
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Who answers and how that went, for people and for health pages."""
+        ...
 
     def advise(
         self, texts: Sequence[str], joined: NDArray[np.float32], until: float | None

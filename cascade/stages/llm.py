@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,10 +64,12 @@ class LLMStage:
         self._counting = threading.Lock()
 
     @property
-    def counts(self) -> dict[str, int]:
-        """How many tickets were ``answered``, and why others were not (`NoAnswer.kind`)."""
+    def state(self) -> dict[str, Any]:
+        """See `Adviser.state`: tickets that were ``answered``, others by `NoAnswer.kind`."""
         with self._counting:
-            return dict(self._counts)
+            counts = dict(self._counts)
+        fitted = self.backend.name == self.fitted_for
+        return {"backend": self.backend.name, "fitted": fitted, "counts": counts}
 
     def advise(
         self, texts: Sequence[str], joined: NDArray[np.float32], until: float | None

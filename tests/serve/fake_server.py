@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from cascade.decision import Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError, CascadeError
@@ -23,6 +24,7 @@ class FakeCascade:
     bundle_id = "fake-1"
     queues = ("Billing", "Network")
     stage_names = ("linear", "encoder")
+    advisers: ClassVar[dict[str, dict[str, Any]]] = {}
 
     def __init__(self) -> None:
         self.deadlines: list[float | None] = []

@@ -18,7 +18,8 @@ from cascade.gate import Gates
 from cascade.router import Cascade
 from train import fit
 from train.encoder import Interrupted
-from train.fit import Options, train
+from train.fit import train
+from train.options import Options
 from train.starter import generate, write
 
 # Subjects are short, so that a training takes a second.

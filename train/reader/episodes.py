@@ -19,12 +19,13 @@ from cascade.clean import clean
 from cascade.errors import InputError
 from cascade.examples import BM25
 from cascade.llm.mask import mask
-from eval.neighbours import held_out_intents
 
 MOST_SHOWN = 12
 """Most examples of an episode."""
 MOST_ASKED = 1500
 """Most tickets that are asked about a pool."""
+HELD_OUT_INTENTS = 50
+"""Intents of CLINC150 that readers are measured on."""
 STRANGERS = 0.1
 """Share of tickets whose label is none of the pool's."""
 
@@ -66,6 +67,17 @@ def read_sources(data: Path) -> list[Source]:
         for r in _rows(data, "bitext_customer_support_27k/bitext_27k")
     ]
     return [_source("hwu64", hwu), _source("clinc150", clinc), _source("bitext", bitext)]
+
+
+def held_out_intents(data: Path) -> tuple[str, ...]:
+    """The intents of CLINC150 that nothing may be trained on that is measured with them.
+
+    Raises:
+        InputError: the data set is missing.
+    """
+    intents = sorted({row["label"] for row in _rows(data, "clinc150_oos/clinc150_full")} - {"oos"})
+    drawn = np.random.default_rng(0).permutation(len(intents))[:HELD_OUT_INTENTS]
+    return tuple(intents[i] for i in sorted(drawn))
 
 
 def episodes(sources: Sequence[Source], pools: int, seed: int) -> Iterator[list[Episode]]:

@@ -60,8 +60,12 @@ def fit(
     judge: Callable[[], str],
     *,
     seed: int = 0,
-) -> None:
-    """Train in place; ``judge`` is asked ten times on the way for a line to print."""
+) -> int:
+    """Train in place; ``judge`` is asked ten times on the way for a line to print.
+
+    Returns:
+        The number of steps that were made.
+    """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reader.to(device)
@@ -80,7 +84,7 @@ def fit(
     drawn = [episode for pool in episodes(material.sources, recipe.pools, seed) for episode in pool]
     order = random.permutation(len(drawn))
     steps = len(order) // recipe.batch
-    began, judged = time.monotonic(), 0.0
+    began, judged, step = time.monotonic(), 0.0, 0
     with tqdm(total=100, unit="%", desc="training the reader") as bar:
         for step in range(steps):
             done = max(step / steps, (time.monotonic() - began) / (recipe.minutes * 60))
@@ -102,6 +106,7 @@ def fit(
                 judged = done
                 bar.write(f"  {(time.monotonic() - began) / 60:5.1f} min  {judge()}")
     bar.write(f"  {(time.monotonic() - began) / 60:5.1f} min  {judge()}")
+    return step
 
 
 def _loss(
@@ -115,25 +120,13 @@ def _loss(
     """Cross-entropy at the marks, and the distance of the texts' sums from the teacher's."""
     rows, marks, targets, weights, taught = [], [], [], [], []
     for episode in batch:
-        labels = material.sources[episode.source].labels
-        shown = set(labels[list(episode.shown)].tolist())
-        code = dict(zip(shown, random.permutation(reader.codes).tolist(), strict=False))
-        ids: list[int] = []
-        places, truth = [], []
-        for at, row in enumerate((*episode.shown, episode.ticket)):
-            text = material.ids[episode.source][row][: recipe.tokens]
-            ids += [token for token in text if random.random() >= recipe.forget] or text[:1]
-            before = labels[list(episode.shown[:at])]
-            known = int(labels[row]) in before
-            truth.append(code[int(labels[row])] if known else reader.codes)
-            places.append(len(ids))
-            last = at == len(episode.shown)
-            ids.append(reader.codes if last else code[int(labels[row])])
-            taught.append(material.taught[episode.source][row])
+        parts = laid_out(reader, material, episode, recipe.forget, recipe.tokens, random)
+        ids, places, truth, known = parts
         rows.append(ids)
         marks.append(places)
         targets.append(truth)
         weights.append([0.0] + [recipe.early] * (len(places) - 2) + [1.0])
+        taught += known
     longest = max(map(len, rows))
     padded = torch.full((len(rows), longest), reader.codes, dtype=torch.long)
     for at, ids in enumerate(rows):
@@ -147,3 +140,34 @@ def _loss(
     told = torch.as_tensor(np.stack(taught), device=device)
     away = 1 - (sums.reshape(-1, sums.shape[-1])[where.to(device)] * told).sum(-1)
     return (asked * weight).sum() / weight.sum() + recipe.teach * away.mean()
+
+
+def laid_out(
+    reader: Reader,
+    material: Material,
+    episode: Episode,
+    forget: float,
+    most: int,
+    random: np.random.Generator,
+) -> tuple[list[int], list[int], list[int], list[NDArray[np.float32]]]:
+    """An episode as the reader sees it, with codes drawn anew.
+
+    Returns:
+        The token ids; the places of the marks; at each mark the right code, or that of "none of
+        them" where no earlier example has it; and each text's vector of the teacher.
+    """
+    labels = material.sources[episode.source].labels
+    shown = set(labels[list(episode.shown)].tolist())
+    code = dict(zip(shown, random.permutation(reader.codes).tolist(), strict=False))
+    ids: list[int] = []
+    places, truth, taught = [], [], []
+    for at, row in enumerate((*episode.shown, episode.ticket)):
+        text = material.ids[episode.source][row][:most]
+        ids += [token for token in text if random.random() >= forget] or text[:1]
+        label = int(labels[row])
+        known = label in labels[list(episode.shown[:at])]
+        truth.append(code[label] if known else reader.codes)
+        places.append(len(ids))
+        ids.append(reader.codes if at == len(episode.shown) else code[label])
+        taught.append(material.taught[episode.source][row])
+    return ids, places, truth, taught

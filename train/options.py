@@ -1,0 +1,40 @@
+"""What a user can choose about training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cascade.bundle import Columns
+from cascade.llm.settings import LLMSettings
+from train.read import MIN_ROWS
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user can choose about training.
+
+    Attributes:
+        columns: of the training file.
+        minutes: most time for fine-tuning the encoder; 0 leaves the encoder out.
+        encoder: local folder or hub id of the pretrained encoder; None for all-MiniLM-L6-v2.
+        tokens: most tokens of a ticket that the encoder reads.
+        target: precision that the tickets settled at each stage should have.
+        llm: who answers in the llm stage; None leaves out that stage and the neighbours' vote.
+        queues: ``queues.toml`` with descriptions of queues, for the llm stage.
+        test_file: tickets to test on; by default a tenth of the training file.
+        seed: of the split and of everything drawn at random.
+    """
+
+    columns: Columns
+    minutes: float = 15.0
+    encoder: str | None = None
+    tokens: int = 256
+    target: float = 0.95
+    llm: LLMSettings | None = None
+    queues: Path | None = None
+    test_file: Path | None = None
+    encoding: str = "utf-8"
+    min_rows: int = MIN_ROWS
+    seed: int = 0
+    quiet: bool = False

@@ -1,0 +1,164 @@
+"""Making the stages of a bundle, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cascade.errors import MissingExtraError
+from cascade.llm.settings import LLMSettings
+from cascade.machine import cores
+from cascade.queues import describe
+from cascade.stages.base import QUEUE, Adviser, Heads, Probabilities, Stage
+from cascade.stages.llm import LLMStage
+from train.examples import choose_pool, fit_neighbours
+from train.gates import Ask
+from train.linear import LinearFit
+from train.options import Options
+
+INT8_ROWS = 2_000
+"""Most gate tickets that int8 is compared with float32 on."""
+HEAD_SHARE = 0.75
+"""Share of a long ticket's tokens that come from its start, the rest from its end."""
+
+
+@dataclass(slots=True)
+class Made:
+    """What is there so far: stages with the files that hold them, and notes for the card."""
+
+    stages: list[Stage | Adviser] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def add(
+        self, stage: Stage | Adviser, files: Mapping[str, bytes], notes: dict[str, Any]
+    ) -> None:
+        """Add a stage and its files, which come into a folder of its name."""
+        self.stages.append(stage)
+        self.put(stage.name, files)
+        self.notes[stage.name] = notes
+
+    def put(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Add files to a folder."""
+        self.files |= {f"{folder}/{name}": data for name, data in files.items()}
+
+
+def add_encoder(
+    made: Made,
+    train_on: tuple[list[str], dict[str, NDArray[np.int64]], LinearFit],
+    judge_on: tuple[list[str], NDArray[np.int64]],
+    heads: dict[str, tuple[str, ...]],
+    options: Options,
+    checkpoint_file: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Fine-tune, export and add the encoder stage."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("torch", "train") from None
+    from tokenizers import Tokenizer
+
+    from cascade.stages.encoder import EncoderStage, TokenWindow
+    from train.bert import Encoder, most_tokens, pretrained
+    from train.encoder import fit_encoder
+    from train.export import export
+    from train.recipe import Lessons, Recipe
+
+    texts, targets, linear = train_on
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(cores())
+    backbone, tokenizer, name = pretrained(options.encoder)
+    most = min(options.tokens, most_tokens(backbone))
+    window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
+    recipe = Recipe(minutes=options.minutes)
+    width = sum(len(classes) for classes in heads.values())
+    model = Encoder(backbone, width, recipe.dropout)
+    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold)
+    say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
+    history = fit_encoder(
+        model,
+        lessons,
+        heads,
+        recipe,
+        checkpoint_file=checkpoint_file,
+        seed=options.seed,
+        quiet=options.quiet,
+    )
+    say("exporting to ONNX")
+    rows = np.random.default_rng(options.seed).permutation(len(judge_on[0]))[:INT8_ROWS]
+    exported = export(
+        model, window, heads, [judge_on[0][i] for i in rows], judge_on[1][rows], threads=cores()
+    )
+    cost = exported.notes["int8_macro_f1_cost"]
+    if exported.precision == "float32":
+        say(f"int8 would cost {cost} macro-F1, more than is allowed: the encoder stays float32")
+    else:
+        say(f"int8 costs {cost} macro-F1 against float32")
+    config = {"cap": most, "head_share": HEAD_SHARE, "precision": exported.precision}
+    files = {
+        "model.onnx": exported.model,
+        "tokenizer.json": tokenizer.encode(),
+        "config.json": json.dumps(config, indent=2).encode(),
+    }
+    stage = EncoderStage(exported.model, window, heads, cores())
+    made.add(stage, files, {"base": name, **config, **exported.notes})
+    made.notes["encoder training"] = {
+        "minutes": round(history[-1]["seconds"] / 60, 1),
+        "passes": history[-1]["pass"],
+        "best held-out log-loss": min(entry["loss"] for entry in history),
+    }
+
+
+def add_examples(
+    made: Made,
+    texts: Sequence[str],
+    targets: dict[str, NDArray[np.int64]],
+    heads: Heads,
+    linear: LinearFit,
+    options: Options,
+    say: Callable[[str], None],
+) -> None:
+    """Choose the pool of examples, and add the neighbours' vote and the llm stage on it."""
+    pool = choose_pool(texts, targets, heads, linear.out_of_fold[QUEUE], seed=options.seed)
+    say(f"chose {len(pool):,} examples")
+    made.put("examples", pool.to_files())
+    neighbours = fit_neighbours(pool, seed=options.seed)
+    made.add(neighbours, neighbours.to_files(), {"examples": len(pool), "k": neighbours.vote.k})
+    settings = options.llm or LLMSettings()
+    # Answers given in training are none that a bundle could ask for again: it has no id yet.
+    backend = settings.backend("training")
+    llm = LLMStage(backend, pool, describe(pool, options.queues), threads=cores())
+    say(f"asking {backend.name} in the llm stage")
+    made.add(llm, llm.to_files(), {"backend": backend.name})
+
+
+def witness(stage: Stage | Adviser, texts: Sequence[str], quiet: bool) -> Probabilities | Ask:
+    """What the gates are fitted on: a stage's probabilities, or a way to ask an adviser."""
+    if not isinstance(stage, Adviser):
+        return stage.predict(texts)
+
+    def ask(
+        rows: NDArray[np.int64], joined: NDArray[np.float32]
+    ) -> tuple[Probabilities, NDArray[np.bool_]]:
+        answered = np.zeros(len(texts), dtype=np.bool_)
+        out: Probabilities = {}
+        size = 4 * cores()
+        starts = range(0, len(rows), size)
+        for start in tqdm(starts, desc=f"asking {stage.name}", unit="batch", disable=quiet):
+            some = rows[start : start + size]
+            advice = stage.advise([texts[row] for row in some], joined[some], None)
+            answered[some] = [not reason for reason in advice.reasons]
+            for head, said in advice.probabilities.items():
+                even = np.full((len(texts), said.shape[1]), 1 / said.shape[1], dtype=np.float32)
+                out.setdefault(head, even)[some] = said
+        return out, answered
+
+    return ask
