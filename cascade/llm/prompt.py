@@ -48,6 +48,7 @@ _TEMPLATE_TOKENS = 48
 
 _LEAST_ROOM = 64
 _HEAD_SHARE = 0.75
+_TICKET_SHARE = 2 / 3
 _LONGEST_NAME, _LONGEST_DESCRIPTION = 80, 240
 
 _OPENING = regex.compile(
@@ -94,7 +95,8 @@ def _cost(piece: str) -> int:
 def fit(question: Question, budget: int = DEFAULT_BUDGET) -> Question:
     """The question, made to fit into a budget of tokens.
 
-    The farthest examples go first. If the ticket alone is too long, its head and its tail stay.
+    Of a ticket that takes more than two thirds of the room its head and its tail stay, so that
+    there is room for examples, of which the farthest go first.
 
     Raises:
         NoAnswer: the queues leave no room for a ticket.
@@ -106,8 +108,10 @@ def fit(question: Question, budget: int = DEFAULT_BUDGET) -> Question:
     fence = count_tokens(_fenced(""))
     ticket = plain(question.ticket)
     taken = fence + count_tokens(ticket)
-    if taken > room:
-        return replace(question, ticket=_head_and_tail(ticket, room - fence), examples=())
+    most = round(room * _TICKET_SHARE) if question.examples else room
+    if taken > most:
+        question = replace(question, ticket=_head_and_tail(ticket, most - fence))
+        taken = most
     kept = len(question.examples)
     while kept:
         taken += count_tokens(_shown(question.examples[kept - 1], None))

@@ -121,7 +121,6 @@ def test_the_budget_is_kept(question: Question, budget: int) -> None:
         assert count_tokens(text) + ANSWER_TOKENS <= budget
     kept = len(fitted.examples)
     assert fitted.examples == question.examples[len(question.examples) - kept :]
-    assert kept == 0 or fitted.ticket == question.ticket
 
 
 def test_the_farthest_examples_go_first_and_only_if_they_must() -> None:
@@ -136,7 +135,7 @@ def test_of_a_long_ticket_head_and_tail_stay() -> None:
     assert fitted.ticket.startswith("first words filler")
     assert fitted.ticket.endswith("filler last words")
     assert "\n...\n" in fitted.ticket
-    assert fitted.examples == ()
+    assert fitted.examples == EXAMPLES  # it leaves them a third of the room
     assert 500 < count_tokens(fitted.ticket) < 800
 
 
