@@ -8,6 +8,7 @@ down to the 12 rarest terms, rank-bm25 still takes 28 ms over 10,000 and looks a
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,6 +64,7 @@ class BM25:
         # Imported here: it loads scipy, which a bundle without examples does not need.
         import bm25s
 
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         self._engine = bm25s.BM25(method="lucene", k1=k1, b=b)
         self._size = 0
 
