@@ -68,12 +68,12 @@ def describe(decision: Decision) -> list[str]:
         lines.append(f"  because {decision.reason}")
     for trace in decision.stages:
         mark = " settled it" if trace.name == decision.stage else ""
-        lines.append(f"  {trace.name:8} {trace.confidence:6.1%}  {trace.ms:7.2f} ms{mark}")
+        lines.append(f"  {trace.name:10} {trace.confidence:6.1%}  {trace.ms:7.2f} ms{mark}")
     others = ", ".join(f"{c.queue} {c.confidence:.1%}" for c in decision.alternatives)
-    lines.append(f"  else     {others}")
+    lines.append(f"  else       {others}")
     for name, label in decision.labels.items():
         lines.append(f"  {name}: {label.value} ({label.confidence:.1%})")
-    lines.append(f"  bundle   {decision.bundle}")
+    lines.append(f"  bundle     {decision.bundle}")
     return lines
 
 

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from cascade.cli import door
+from cascade.llm.settings import LLMSettings
 from serve.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +46,7 @@ def test_there_are_commands_to_check() -> None:
 def test_the_python_example_runs(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = [text for language, text in BLOCKS if language == "python"]
     exec(compile(example.replace("bundles/starter", str(tiny_bundle)), "README", "exec"), {})
-    assert re.search(r"\d\.\d+ (route|review) (linear|encoder|human)", capsys.readouterr().out)
+    assert re.search(r"\d\.\d+ (route|review) (linear|encoder|neighbours|llm|human)", capsys.readouterr().out)
 
 
 def test_the_decision_shown_has_the_fields_of_a_decision(tiny_bundle: Path) -> None:
@@ -57,8 +58,9 @@ def test_the_decision_shown_has_the_fields_of_a_decision(tiny_bundle: Path) -> N
 
 
 def test_each_variable_is_a_setting() -> None:
-    named = set(re.findall(r"`CASCADE_([A-Z_]+)`", README)) - {"DATA"}
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    named = {name.lower() for name in re.findall(r"`CASCADE_([A-Z_]+)[`=]", README)} - {"data"}
+    llm = {f"llm_{field}" for field in LLMSettings.__dataclass_fields__}
+    assert named <= set(Settings.model_fields) | llm
 
 
 def test_each_make_target_exists() -> None:
