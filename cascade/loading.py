@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 
 from cascade.bundle import Bundle
 from cascade.errors import BundleError
 from cascade.examples import Pool
-from cascade.gate import NEVER, Gate, Gates
+from cascade.gate import Gates
 from cascade.llm.base import Backend
 from cascade.stages.base import Adviser, Heads, Stage
 from cascade.stages.linear import LinearStage
 from cascade.stages.llm import LLMStage
 from cascade.stages.neighbours import NeighboursStage
-
-UNFITTED_WEIGHT = 0.5
-"""Weight of a language model that the gates were not fitted for: it may suggest, never settle."""
 
 
 def load_stages(
@@ -35,8 +32,7 @@ def load_stages(
     """
     loader = _Loader(bundle, threads, llm)
     stages = [loader.stage(name) for name in bundle.manifest.stages]
-    gates = Gates.from_dict(_json(bundle, "gates.json"))
-    return stages, _fitting(gates, stages)
+    return stages, Gates.from_dict(_json(bundle, "gates.json"))
 
 
 class _Loader:
@@ -76,20 +72,6 @@ class _Loader:
 
     def _reader_of(self, folder: str) -> Callable[[str], bytes]:
         return lambda file: self.bundle.read(f"{folder}/{file}")
-
-
-def _fitting(gates: Gates, stages: Sequence[Stage | Adviser]) -> Gates:
-    """The gates, that of a language model which they were not fitted for replaced.
-
-    How sure it may be is not known then, so it settles nothing and weighs a little.
-    """
-    fitted = list(gates.gates)
-    for number, (gate, stage) in enumerate(zip(fitted, stages, strict=False)):
-        if number and isinstance(stage, Adviser) and not stage.state["fitted"]:
-            before = fitted[number - 1].weights
-            weights = {name: (*before[name], UNFITTED_WEIGHT) for name in before}
-            fitted[number] = Gate(gate.stage, weights, NEVER)
-    return Gates(gates.target, tuple(fitted))
 
 
 def _json(bundle: Bundle, name: str) -> object:

@@ -15,7 +15,7 @@ from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.clean import clean
 from cascade.decision import HUMAN, Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError
-from cascade.gate import Gates, join
+from cascade.gate import NEVER, Gate, Gates, join
 from cascade.llm.base import Backend
 from cascade.loading import load_stages
 from cascade.machine import cores
@@ -28,6 +28,8 @@ ALTERNATIVES = 3
 SETTLED, EMPTY, LATE, UNSURE = 0, 1, 2, 3
 NO_TEXT = "nothing is left to read once the text is cleaned"
 TOO_LATE = "the deadline was over before the next stage"
+UNFITTED_WEIGHT = 0.5
+"""Weight of a language model that the gates were not fitted for: it may suggest, never settle."""
 
 
 class Cascade:
@@ -60,6 +62,8 @@ class Cascade:
         for gate in gates.gates:
             if set(gate.weights) != set(heads):
                 raise BundleError(f"gates.json: {gate.stage} does not weigh each head")
+        if stages and isinstance(stages[0], Adviser):
+            raise BundleError(f"{stages[0].name} cannot be the first stage: it may have no answer")
         unused = "; the bundle has no llm stage" if "llm" not in self.stage_names else ""
         self._unsure = f"no stage is sure enough{unused}"
 
@@ -110,13 +114,11 @@ class Cascade:
 
     def warm_up(self) -> None:
         """Ask every stage once, so that the first ticket is as fast as the next."""
-        text = "warm up " * 40
-        even = np.full((1, len(self.queues)), 1 / len(self.queues), dtype=np.float32)
         for stage in self.stages:
             if isinstance(stage, Adviser):
-                stage.advise([text], even, None)
+                stage.warm_up()
             else:
-                stage.predict([text])
+                stage.predict(["warm up " * 40])
 
     def route(
         self, tickets: Iterable[Ticket | str], *, deadline_ms: float | None = None
@@ -126,35 +128,44 @@ class Cascade:
         Args:
             tickets: raw tickets, or their texts.
             deadline_ms: no stage but the first is started once so many milliseconds have gone
-                by; the answer is then that of the deepest stage that ran. None means no limit.
+                by; the answer is then that of the deepest stage that ran. A language model that
+                has not answered by then is not waited for. None means no limit.
 
         Returns:
             One decision a ticket, in order.
         """
         batch = [Ticket(t) if isinstance(t, str) else t for t in tickets]
-        started = time.perf_counter()
+        until = None if deadline_ms is None else time.monotonic() + deadline_ms / 1000
         run = _Run(self.heads, [clean(ticket.text) for ticket in batch])
         for number, (stage, gate) in enumerate(zip(self.stages, self.gates.gates, strict=True)):
             asked = run.open()
             if not len(asked):
                 break
-            now = time.perf_counter()
-            if number and deadline_ms is not None and (now - started) * 1000 >= deadline_ms:
+            began = time.monotonic()
+            if number and until is not None and began >= until:
                 run.status[asked] = LATE
                 break
             texts = [run.texts[i] for i in asked]
             if isinstance(stage, Adviser):
-                until = None if deadline_ms is None else time.monotonic() + deadline_ms / 1000
-                until = until and until - (now - started)
                 advice = stage.advise(texts, run.joined[QUEUE][asked], until)
                 seen, answered = advice.probabilities, run.note(asked, advice.reasons)
+                gate = gate if stage.fitted else self._unfitted(number)
             else:
                 seen, answered = stage.predict(texts), np.ones(len(asked), dtype=np.bool_)
             run.take(seen, asked, answered, gate.weights)
             confidence = run.joined[QUEUE][asked].max(axis=1)
             settled = answered & gate.settles(confidence) & (run.status[asked] != EMPTY)
-            run.settle(asked, settled, stage.name, confidence, time.perf_counter() - now)
+            run.settle(asked, settled, stage.name, confidence, time.monotonic() - began)
         return [self._decision(ticket, run, i) for i, ticket in enumerate(batch)]
+
+    def _unfitted(self, number: int) -> Gate:
+        """The gate of a language model that the bundle's gates were not fitted with.
+
+        How sure it may be is not known then, so it settles nothing and weighs a little.
+        """
+        before = self.gates.gates[number - 1].weights
+        weights = {name: (*its, UNFITTED_WEIGHT) for name, its in before.items()}
+        return Gate(self.stages[number].name, weights, NEVER)
 
     def _decision(self, ticket: Ticket, run: _Run, i: int) -> Decision:
         probabilities = run.joined[QUEUE][i]

@@ -49,7 +49,14 @@ _READY = {
     "status": "ready",
     "bundle": "3f1c9a",
     "queues": ["Hardware", "Network"],
-    "stages": ["linear", "encoder"],
+    "stages": ["linear", "encoder", "neighbours", "llm"],
+    "advisers": {
+        "llm": {
+            "backend": "qwen3:4b (logprobs)",
+            "fitted": True,
+            "counts": {"answered": 311, "late": 4},
+        }
+    },
 }
 
 

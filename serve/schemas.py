@@ -167,7 +167,7 @@ class HealthOut(BaseModel):
 class AdviserOut(BaseModel):
     """Who answers in a stage that may have no answer, and how that went since the start."""
 
-    backend: Annotated[str, Field(description="the model; reader is the built-in one")]
+    backend: Annotated[str, Field(description="the model; `reader ...` is the built-in one")]
     fitted: Annotated[
         bool, Field(description="the gates were fitted with it; else it suggests, never settles")
     ]

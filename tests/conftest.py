@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cascade.bundle import Columns
-from cascade.gate import Gate, Gates
+from cascade.bundle import Bundle, Columns
+from cascade.bundle import write as write_bundle
+from cascade.gate import NEVER, Gate, Gates
+from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from train.fit import train
@@ -48,6 +50,33 @@ def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
         patch.setattr("train.export.INT8_COST", 1.0)
         train(starter_file, out, options, say=lambda line: None)
     return out
+
+
+@pytest.fixture(scope="session")
+def reader_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle with all four stages, the package's own reader in the last one."""
+    out = tmp_path_factory.mktemp("bundles") / "reader"
+    options = Options(
+        STARTER_COLUMNS, minutes=0.1, tokens=64, target=0.8, llm=LLMSettings(), quiet=True
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.export.INT8_COST", 1.0)
+        train(starter_file, out, options, say=lambda line: None)
+    return out
+
+
+@pytest.fixture(scope="session")
+def open_bundle(reader_bundle: Path) -> Path:
+    """The same with gates of our own: only the llm stage settles, and all tickets reach it."""
+    made = Bundle.open(reader_bundle)
+    weights = [(1.0,), (0.5, 1.0), (0.5, 1.0, 0.5), (0.5, 1.0, 0.5, 1.0)]
+    gates = [
+        Gate(stage, dict.fromkeys(made.manifest.heads, its), NEVER if stage != "llm" else 0.3)
+        for stage, its in zip(made.manifest.stages, weights, strict=True)
+    ]
+    files = {name: made.read(name) for name in made.files}
+    files["gates.json"] = json.dumps(Gates(0.8, tuple(gates)).to_dict()).encode()
+    return write_bundle(reader_bundle.with_name("open"), made.manifest, files).path
 
 
 @pytest.fixture(scope="session")

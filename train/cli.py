@@ -93,7 +93,7 @@ Examples:
 @click.option("--llm-dialect", metavar="NAME", help="How it is asked; see cascade llm check.")
 @click.option(
     "--queues",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="TOML file with descriptions of queues, for the llm stage.",
 )
 @click.option(
@@ -140,6 +140,8 @@ def train(
     """
     if QUEUE in also or label in also:
         raise click.UsageError(f"--also cannot be {QUEUE!r} or the --label column")
+    if minutes == 0 and (llm_url not in (None, "none") or llm_model or llm_dialect or queues):
+        raise click.UsageError("--minutes 0 trains the linear stage alone, without an llm stage")
     columns = Columns(texts, label, also, id_column, date)
     try:
         from train.fit import train as fit
@@ -152,13 +154,15 @@ def train(
     os.environ.update({name: value for name, value in flags.items() if value is not None})
     # Without an encoder a bundle is the linear stage alone, as --minutes says.
     wanted = minutes > 0 and os.environ.get(URL) != "none"
+    # A server that is down is better known now than after an hour of fine-tuning.
+    llm = LLMSettings.read(os.environ).found() if wanted else None
     options = Options(
         columns,
         minutes,
         encoder,
         tokens,
         target,
-        LLMSettings.read(os.environ) if wanted else None,
+        llm,
         queues,
         test_file,
         encoding,

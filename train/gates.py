@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from scipy.stats import chi2
 from sklearn.metrics import f1_score
 
 from cascade.gate import FLOOR, NEVER, Gate, Gates, join
@@ -19,6 +20,8 @@ REGRET = 0.001
 """Macro-F1 on the gate split that settling early may cost against asking every stage."""
 ADVISED = 400
 """Most tickets that an adviser is asked about."""
+SURE = 0.95
+"""How sure it must be that an adviser helps at all, before it is listened to."""
 LEAST_SETTLED = 20
 """Fewest tickets of the gate split that a threshold may rest on."""
 
@@ -35,6 +38,15 @@ def fit_weights(
     start = np.full(len(probabilities), 1 / len(probabilities))
     if not len(y):
         return tuple(start.tolist())
+    return _least_loss(probabilities, y, start)[0]
+
+
+def _least_loss(
+    probabilities: Sequence[NDArray[np.float32]],
+    y: NDArray[np.int64],
+    start: NDArray[np.float64],
+) -> tuple[tuple[float, ...], float]:
+    """The weights of least log-loss, and that loss, a mean over the rows."""
     logs = np.stack([np.log(np.maximum(array, FLOOR)) for array in probabilities])
     rows = np.arange(len(y))
 
@@ -46,7 +58,7 @@ def fit_weights(
         return float(-log_joined[rows, y].mean()), gradient
 
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 20)] * len(logs))
-    return tuple(round(float(weight), 6) for weight in found.x)
+    return tuple(round(float(weight), 6) for weight in found.x), float(found.fun)
 
 
 def choose_threshold(
@@ -105,9 +117,9 @@ def least_regret_threshold(
     return lowest
 
 
-Ask = Callable[[NDArray[np.int64], NDArray[np.float32]], tuple[Probabilities, NDArray[np.bool_]]]
-"""Asks an adviser about some rows of the gate split, given the joined queue probabilities of all:
-its probabilities for all rows, and which rows it answered."""
+Ask = Callable[[NDArray[np.int64], NDArray[np.float32]], tuple[NDArray[np.float32], list[bool]]]
+"""Asks an adviser about ``m`` rows of the gate split, given their joined queue probabilities: its
+own, ``(m, k)``, and which of the rows it answered."""
 
 
 def fit_gates(
@@ -136,36 +148,78 @@ def fit_gates(
     gates: list[Gate] = []
     for number, (stage, answer) in enumerate(zip(names, seen, strict=True), start=1):
         if callable(answer):
-            before = join([s[QUEUE] for s in so_far], gates[-1].weights[QUEUE])
-            asked = _sample(left, ADVISED)
-            said, answered = answer(asked, before)
-            so_far.append(said)
-            at_hand = asked[answered[asked]]
-            rows = at_hand
-        else:
-            so_far.append(answer)
-            at_hand = left
-            rows = left if len(left) >= FEW else np.arange(len(y))
-        if callable(answer) and len(at_hand) < LEAST_SETTLED:
-            # Too few answers to weigh: it says nothing, and settles nothing.
-            mute = {head: (*ws, 0.0) for head, ws in gates[-1].weights.items()}
-            gates.append(Gate(stage, mute, NEVER))
+            gates.append(_advised(stage, answer, so_far, gates[-1].weights, left, y, target))
             continue
+        so_far.append(answer)
+        rows = left if len(left) >= FEW else np.arange(len(y))
         weights = _weights(so_far, rows, targets)
-        joined = join([s[QUEUE][at_hand] for s in so_far], weights[QUEUE])
+        joined = join([s[QUEUE][left] for s in so_far], weights[QUEUE])
         confidence = joined.max(axis=1)
-        right = joined.argmax(axis=1) == y[at_hand]
+        right = joined.argmax(axis=1) == y[left]
         threshold = choose_threshold(confidence, right, target)
-        if number < len(known) and len(at_hand):
+        if number < len(known) and len(left):
             here = joined.argmax(axis=1)
-            limit = least_regret_threshold(confidence, here, later[at_hand], y[at_hand])
+            limit = least_regret_threshold(confidence, here, later[left], y[left])
             threshold = max(threshold, limit)
-        settled = Gate(stage, weights, threshold).settles(confidence)
-        coverage = float(settled.mean()) if len(at_hand) else 0.0
-        precision = float(right[settled].mean()) if settled.any() else 0.0
-        gates.append(Gate(stage, weights, threshold, round(coverage, 4), round(precision, 4)))
-        left = np.setdiff1d(left, at_hand[settled])
+        gates.append(_gate(stage, weights, threshold, confidence, right, len(left)))
+        left = left[~gates[-1].settles(confidence)]
     return Gates(target, tuple(gates))
+
+
+def _advised(
+    stage: str,
+    ask: Ask,
+    so_far: Sequence[Probabilities],
+    before: Mapping[str, tuple[float, ...]],
+    left: NDArray[np.int64],
+    y: NDArray[np.int64],
+    target: float,
+) -> Gate:
+    """The gate of an adviser, fitted on what it answers of a sample of ``left``.
+
+    Its answer is weighed against all earlier stages joined, so two numbers are fitted, not one a
+    stage: answers may be few. They are listened to where they lower the log-loss by more than
+    chance would (likelihood ratio test, Wilks 1938). Else the stage says and settles nothing.
+
+    Args:
+        so_far: probabilities of the earlier stages, for all rows.
+        before: the weights with which they were joined last.
+    """
+    mute = Gate(stage, {head: (*its, 0.0) for head, its in before.items()}, NEVER)
+    asked = _sample(left, ADVISED)
+    joined = join([s[QUEUE][asked] for s in so_far], before[QUEUE])
+    said, answered = ask(asked, joined)
+    mine, others, truth = said[answered], joined[answered], y[asked][answered]
+    if len(truth) < LEAST_SETTLED:
+        return mute
+    start = np.ones(2)
+    _, without = _least_loss([others], truth, start[:1])
+    (sharpness, weight), together = _least_loss([others, mine], truth, start)
+    if not weight or 2 * len(truth) * (without - together) < chi2.ppf(SURE, df=1):
+        return mute
+    # Of the other heads an adviser says nothing.
+    weights = dict(mute.weights)
+    weights[QUEUE] = (*(round(sharpness * its, 6) for its in before[QUEUE]), weight)
+    witnesses = [s[QUEUE][asked][answered] for s in so_far]
+    both = join([*witnesses, mine], weights[QUEUE])
+    right = both.argmax(axis=1) == truth
+    threshold = choose_threshold(both.max(axis=1), right, target)
+    return _gate(stage, weights, threshold, both.max(axis=1), right, len(asked))
+
+
+def _gate(
+    stage: str,
+    weights: Mapping[str, tuple[float, ...]],
+    threshold: float,
+    confidence: NDArray[np.float32],
+    right: NDArray[np.bool_],
+    reached: int,
+) -> Gate:
+    """A gate with its coverage of all that reached it, and its precision."""
+    settled = Gate(stage, weights, threshold).settles(confidence)
+    coverage = float(settled.sum()) / max(reached, 1)
+    precision = float(right[settled].mean()) if settled.any() else 0.0
+    return Gate(stage, weights, threshold, round(coverage, 4), round(precision, 4))
 
 
 def _weights(

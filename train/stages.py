@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cascade.errors import MissingExtraError
+from cascade.errors import MissingExtraError, TrainingError
 from cascade.llm.settings import LLMSettings
 from cascade.machine import cores
 from cascade.queues import describe
@@ -134,31 +134,39 @@ def add_examples(
     made.add(neighbours, neighbours.to_files(), {"examples": len(pool), "k": neighbours.vote.k})
     settings = options.llm or LLMSettings()
     # Answers given in training are none that a bundle could ask for again: it has no id yet.
-    backend = settings.backend("training")
+    backend = settings.connect("training")
     llm = LLMStage(backend, pool, describe(pool, options.queues), threads=cores())
     say(f"asking {backend.name} in the llm stage")
     made.add(llm, llm.to_files(), {"backend": backend.name})
 
 
 def witness(stage: Stage | Adviser, texts: Sequence[str], quiet: bool) -> Probabilities | Ask:
-    """What the gates are fitted on: a stage's probabilities, or a way to ask an adviser."""
+    """What the gates are fitted on: a stage's probabilities, or a way to ask an adviser.
+
+    Asking raises `TrainingError` where nobody is there to answer.
+    """
     if not isinstance(stage, Adviser):
         return stage.predict(texts)
 
     def ask(
         rows: NDArray[np.int64], joined: NDArray[np.float32]
-    ) -> tuple[Probabilities, NDArray[np.bool_]]:
-        answered = np.zeros(len(texts), dtype=np.bool_)
-        out: Probabilities = {}
+    ) -> tuple[NDArray[np.float32], list[bool]]:
+        said = np.empty_like(joined)
+        answered: list[bool] = []
         size = 4 * cores()
         starts = range(0, len(rows), size)
         for start in tqdm(starts, desc=f"asking {stage.name}", unit="batch", disable=quiet):
-            some = rows[start : start + size]
-            advice = stage.advise([texts[row] for row in some], joined[some], None)
-            answered[some] = [not reason for reason in advice.reasons]
-            for head, said in advice.probabilities.items():
-                even = np.full((len(texts), said.shape[1]), 1 / said.shape[1], dtype=np.float32)
-                out.setdefault(head, even)[some] = said
-        return out, answered
+            part = slice(start, start + size)
+            advice = stage.advise([texts[row] for row in rows[part]], joined[part], None)
+            said[part] = advice.probabilities[QUEUE]
+            answered += [not reason for reason in advice.reasons]
+        counts = stage.state["counts"]
+        if counts and not counts.keys() & {"answered", "unsure"}:
+            told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+            raise TrainingError(
+                f"the {stage.name} stage had no answer to any ticket ({told}): see cascade llm "
+                "check, or leave the stage out with --llm none"
+            )
+        return said, answered
 
     return ask

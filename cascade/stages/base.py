@@ -52,8 +52,17 @@ class Adviser(Protocol):
     name: str
 
     @property
+    def fitted(self) -> bool:
+        """Whether its gate was fitted with whoever answers now."""
+        ...
+
+    @property
     def state(self) -> dict[str, Any]:
         """Who answers and how that went, for people and for health pages."""
+        ...
+
+    def warm_up(self) -> None:
+        """Ask once, so that the first ticket is as fast as the next; it counts as no ticket."""
         ...
 
     def advise(
@@ -64,6 +73,9 @@ class Adviser(Protocol):
         Args:
             joined: ``(n, k)`` queue probabilities of the earlier stages, joined.
             until: when it must have answered (of `time.monotonic`); None for no limit but its own.
+
+        Returns:
+            Probabilities of the queues; those of all other heads are even.
         """
         ...
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ FILE = "config.json"
 SHOTS = 8
 PATIENCE = 60.0
 """Seconds that one answer may take where no deadline says otherwise: scoring, training."""
+SUM_SLACK = 1e-3
+WARM_UP = 10.0
+"""Seconds that a cascade waits for the first answer before it routes without one."""
+AT_ONCE = 4
+"""Most tickets of one call that are asked about at a time: what a server takes
+(`cascade.llm.client.Limits`). Of more, some would be turned away."""
 NEIGHBOURS = 5
 """Candidates that the nearest examples may name, beside the likeliest ones."""
 
@@ -39,7 +46,7 @@ class LLMStage:
         pool: examples to show.
         descriptions: what belongs into a queue, for those where that is known.
         fitted_for: name of the backend that the gate was fitted with.
-        threads: tickets of one call that are asked about at a time.
+        threads: tickets of one call that are asked about at a time, at most `AT_ONCE`.
         shots: examples to show.
     """
 
@@ -59,17 +66,28 @@ class LLMStage:
         self.fitted_for = backend.name if fitted_for is None else fitted_for
         self._pool, self._descriptions, self._shots = pool, dict(descriptions), shots
         self._queues = pool.heads[QUEUE]
+        threads = min(threads, AT_ONCE)
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
+
+    @property
+    def fitted(self) -> bool:
+        """See `Adviser.fitted`. A server may turn out to be another one when it answers."""
+        return self.backend.name == self.fitted_for
 
     @property
     def state(self) -> dict[str, Any]:
         """See `Adviser.state`: tickets that were ``answered``, others by `NoAnswer.kind`."""
         with self._counting:
             counts = dict(self._counts)
-        fitted = self.backend.name == self.fitted_for
-        return {"backend": self.backend.name, "fitted": fitted, "counts": counts}
+        return {"backend": self.backend.name, "fitted": self.fitted, "counts": counts}
+
+    def warm_up(self) -> None:
+        """See `Adviser.warm_up`. Somebody who does not answer holds nobody up."""
+        even = np.full(len(self._queues), 1 / len(self._queues), dtype=np.float32)
+        with suppress(NoAnswer):
+            self.backend.ask(self.question("warm up " * 40, even), time.monotonic() + WARM_UP)
 
     def advise(
         self, texts: Sequence[str], joined: NDArray[np.float32], until: float | None
@@ -80,12 +98,13 @@ class LLMStage:
             for name, classes in self._pool.heads.items()
         }
         run = self._threads.map if self._threads and len(texts) > 1 else map
-        answers = run(lambda row: self._ask(texts[row], joined[row], until), range(len(texts)))
-        reasons = []
-        for row, (question, answer, reason) in enumerate(answers):
-            reasons.append(reason)
-            if answer is not None:
-                out[QUEUE][row] = self._spread(question, answer, joined[row])
+        answers = run(lambda row: self._advise(texts[row], joined[row], until), range(len(texts)))
+        reasons = [""] * len(texts)
+        for row, answer in enumerate(answers):
+            if isinstance(answer, NoAnswer):
+                reasons[row] = answer.reason
+            else:
+                out[QUEUE][row] = answer
         return Advice(out, tuple(reasons))
 
     def question(self, text: str, joined: NDArray[np.float32]) -> Question:
@@ -106,27 +125,46 @@ class LLMStage:
         wanted = dict.fromkeys([*list(near)[:NEIGHBOURS], *likely])
         return tuple(self._queues[k] for k in sorted(list(wanted)[:MAX_CANDIDATES]))
 
-    def _ask(
+    def _advise(
         self, text: str, joined: NDArray[np.float32], until: float | None
-    ) -> tuple[Question, Answer | None, str]:
-        question = self.question(text, joined)
-        latest = time.monotonic() + PATIENCE
+    ) -> NDArray[np.float32] | NoAnswer:
+        """``(k,)`` probabilities of the queues, or why there are none; either is counted."""
         try:
-            answer = self.backend.ask(question, latest if until is None else min(until, latest))
+            spread = self._ask(text, joined, until)
         except NoAnswer as no:
             self._count(no.kind)
-            return question, None, no.reason
+            return no
         self._count("answered")
-        return question, answer, ""
+        return spread
+
+    def _ask(
+        self, text: str, joined: NDArray[np.float32], until: float | None
+    ) -> NDArray[np.float32]:
+        now = time.monotonic()
+        if until is not None and now >= until:  # of a batch, perhaps: a question takes a while
+            raise NoAnswer("late", "the deadline was over before it was the ticket's turn")
+        question = self.question(text, joined)
+        latest = now + PATIENCE
+        answer = self.backend.ask(question, latest if until is None else min(until, latest))
+        return self._spread(question, answer, joined)
 
     def _spread(
         self, question: Question, answer: Answer, joined: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """``(k,)`` from the shortlist's: of the other queues it repeats what was believed."""
+        """``(k,)`` from the shortlist's: of the other queues it repeats what was believed.
+
+        Raises:
+            NoAnswer: these are no probabilities of the shortlist, as from a file that was changed.
+        """
+        given = np.asarray(answer.probabilities, dtype=np.float32)
+        if given.shape != (len(question.candidates),) or not (
+            (given >= 0).all() and abs(float(given.sum()) - 1) < SUM_SLACK
+        ):
+            raise NoAnswer("nonsense", "the answer is no distribution over the shortlist")
         rows = [self._queues.index(queue) for queue in question.candidates]
         out = joined.astype(np.float32)
         inside = float(out[rows].sum())
-        out[rows] = inside * np.asarray(answer.probabilities, dtype=np.float32)
+        out[rows] = inside * given
         return np.asarray(out / out.sum(), dtype=np.float32)
 
     def _count(self, what: str) -> None:

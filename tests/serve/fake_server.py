@@ -23,8 +23,10 @@ class FakeCascade:
 
     bundle_id = "fake-1"
     queues = ("Billing", "Network")
-    stage_names = ("linear", "encoder")
-    advisers: ClassVar[dict[str, dict[str, Any]]] = {}
+    stage_names = ("linear", "encoder", "llm")
+    advisers: ClassVar[dict[str, dict[str, Any]]] = {
+        "llm": {"backend": "qwen3:4b (logprobs)", "fitted": True, "counts": {"answered": 7}}
+    }
 
     def __init__(self) -> None:
         self.deadlines: list[float | None] = []

@@ -128,7 +128,10 @@ def test_health_needs_no_bundle_and_readiness_does(client: Any, cold_client: Any
         "status": "ready",
         "bundle": "fake-1",
         "queues": ["Billing", "Network"],
-        "stages": ["linear", "encoder"],
+        "stages": ["linear", "encoder", "llm"],
+        "advisers": {
+            "llm": {"backend": "qwen3:4b (logprobs)", "fitted": True, "counts": {"answered": 7}}
+        },
     }
 
 
