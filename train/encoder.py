@@ -119,6 +119,7 @@ class _Run:
             tqdm.write(f"going on from a checkpoint, {self.standing.seconds / 60:.1f} minutes in")
         known = int((lessons.targets[QUEUE] >= 0).sum())
         self.passes = recipe.passes or passes_for(known, len(heads[QUEUE]))
+        self.batches = 1  # of the pass under way; none is, where a run had ended
         self.before = self.standing.seconds
         self.started = time.monotonic()
 

@@ -259,6 +259,18 @@ def test_ctrl_c_writes_a_checkpoint_and_the_same_call_goes_on(
     assert torch.allclose(learner.head.weight, never_stopped.head.weight, atol=1e-4)
 
 
+def test_a_run_that_had_ended_is_not_run_again(
+    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the encoder is exported."""
+    ended, again = model(), model()
+    fit(ended, tmp_path)
+    rest = Stopper(monkeypatch)
+    fit(again, tmp_path)
+    assert rest.steps == 0
+    assert torch.equal(again.head.weight, ended.head.weight)
+
+
 def test_the_seconds_before_count(
     model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
