@@ -6,14 +6,18 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cascade.bundle import Manifest
+from cascade.bundle import Bundle, Manifest
+from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
 from cascade.machine import cores
-from eval.datasets import DATASETS, data_folder
+from eval.datasets import DATASETS, Files, data_folder
+
+if TYPE_CHECKING:
+    from train.options import Options
 
 RESULTS = Path(__file__).parent / "results"
 DEFAULT = ("it_service_topics", "banking77")
@@ -23,7 +27,8 @@ DEFAULT = ("it_service_topics", "banking77")
     name="eval",
     epilog="\b\nExamples:\n"
     "  cascade eval\n"
-    "  cascade eval banking77 --minutes 30 --data /srv/datasets\n",
+    "  cascade eval banking77 --minutes 30 --data /srv/datasets\n"
+    "  cascade eval banking77 --reuse --in-context 500\n",
 )
 @click.argument("names", nargs=-1, type=click.Choice(sorted(DATASETS)))
 @click.option(
@@ -58,6 +63,14 @@ DEFAULT = ("it_service_topics", "banking77")
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the figures are written.",
 )
+@click.option(
+    "--in-context",
+    default=0,
+    metavar="N",
+    type=click.IntRange(0),
+    help="Also ask the llm stage's model about N test tickets, with and without examples.",
+)
+@click.option("--reuse", is_flag=True, help="Do not train where the bundle is there.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def evaluate(
     names: tuple[str, ...],
@@ -66,6 +79,8 @@ def evaluate(
     data: Path | None,
     bundles: Path,
     results: Path,
+    in_context: int,
+    reuse: bool,
     quiet: bool,
 ) -> None:
     """Train a cascade on each of NAMES and write its figures to eval/results/NAME.json.
@@ -88,11 +103,40 @@ def evaluate(
             test_file=files.test,
             quiet=quiet,
         )
-        bundle = train(files.train, bundles / name, options, click.echo)
+        there = bundles / name
+        if reuse and there.is_dir():
+            bundle = Bundle.open(there)
+        else:
+            bundle = train(files.train, there, options, click.echo)
         target = results / f"{name}.json"
+        result = _result(bundle.manifest, minutes)
+        if in_context:
+            result["in_context"] = _ask_all(bundle, files, options, in_context)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(_result(bundle.manifest, minutes), indent=2) + "\n")
+        target.write_text(json.dumps(result, indent=2) + "\n")
         click.echo(f"figures in {target}\n")
+
+
+def _ask_all(bundle: Bundle, files: Files, options: Options, tickets: int) -> dict[str, Any]:
+    """In-context learning on the bundle's own test split."""
+    from cascade.router import Cascade
+    from cascade.stages.base import QUEUE
+    from eval.in_context import in_context
+    from train.fit import read_split
+    from train.read import encode
+
+    table, held, split = read_split(files.train, options, lambda line: None)
+    if table.fingerprint != bundle.manifest.data["sha256"]:
+        raise InputError(f"{bundle.path}: was trained on other data than {files.train}")
+    test = held if held is not None else table.take(split.test)
+    y = encode(test, bundle.manifest.heads)[QUEUE]
+    cascade = Cascade.load(bundle.path, llm=LLMSettings.read(os.environ).backend)
+    figures = in_context(cascade, test.texts, y, tickets, quiet=options.quiet)
+    for name, row in figures.items():
+        if isinstance(row, dict):
+            ms = f", p50 {row['ms_p50']} ms, p95 {row['ms_p95']} ms" if "ms_p50" in row else ""
+            click.echo(f"  {name}: macro-F1 {row['macro_f1']}, accuracy {row['accuracy']}{ms}")
+    return figures
 
 
 def _result(manifest: Manifest, minutes: float) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     """
     bundle.check_target(out)
     _check_names(options.columns.also)
-    tickets, held, split = _read(path, options, say)
+    tickets, held, split = read_split(path, options, say)
     heads = heads_of(tickets)
     for name, classes in heads.items():
         say(f"{name}: {len(classes)} classes: {_shorten(classes)}")
@@ -125,7 +125,7 @@ def _check_names(also: Sequence[str]) -> None:
         )
 
 
-def _read(
+def read_split(
     path: Path, options: Options, say: Callable[[str], None]
 ) -> tuple[Table, Table | None, Split]:
     """The training file, the test file if one is named, and the split of the former."""

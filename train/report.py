@@ -72,17 +72,17 @@ def evaluate(
         answers, ms = _one_by_one(stage, texts)
         seen.append(answers)
         alone = answers[QUEUE].argmax(axis=1)
-        figures["stages"][stage.name] = {**_quality(y, alone, classes), **_times(ms)}
+        figures["stages"][stage.name] = {**quality(y, alone, classes), **times(ms)}
     if len(seen) > 1:
         weights = cascade.gates.gates[len(seen) - 1].weights[QUEUE]
         joined = join([s[QUEUE] for s in seen], weights).argmax(axis=1)
-        figures["joined"] = _quality(y, joined, classes)
+        figures["joined"] = quality(y, joined, classes)
     decisions, ms = _timed(lambda text: cascade.route([Ticket(text)])[0], texts)
     number = {queue: at for at, queue in enumerate(cascade.queues)}
     guess = np.asarray([number[decision.queue] for decision in decisions])
     figures["cascade"] = {
-        **_quality(y, guess, classes),
-        **_times(ms),
+        **quality(y, guess, classes),
+        **times(ms),
         "settled": _settled(decisions, guess == y),
         "reached": _reached(decisions),
     }
@@ -105,7 +105,8 @@ def _timed(ask: Callable[[str], T], texts: Sequence[str]) -> tuple[list[T], NDAr
     return answers, ms
 
 
-def _quality(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> dict[str, Any]:
+def quality(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> dict[str, Any]:
+    """Macro-F1 with its interval, and accuracy, of ``(n,)`` guesses."""
     low, high = interval(y, guess, classes)
     return {
         "macro_f1": round(macro_f1(y, guess, classes), 4),
@@ -114,7 +115,8 @@ def _quality(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> di
     }
 
 
-def _times(ms: NDArray[np.float64]) -> dict[str, float]:
+def times(ms: NDArray[np.float64]) -> dict[str, float]:
+    """Median and 95th percentile of ``(n,)`` milliseconds."""
     p50, p95 = np.percentile(ms, [50, 95])
     return {"ms_p50": round(float(p50), 2), "ms_p95": round(float(p95), 2)}
 
@@ -141,7 +143,7 @@ def _reached(decisions: Sequence[Decision]) -> dict[str, dict[str, float]]:
         for trace in decision.stages:
             ms.setdefault(trace.name, []).append(trace.ms)
     return {
-        stage: {"share": round(len(its) / len(decisions), 4), **_times(np.asarray(its))}
+        stage: {"share": round(len(its) / len(decisions), 4), **times(np.asarray(its))}
         for stage, its in ms.items()
     }
 

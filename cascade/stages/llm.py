@@ -107,6 +107,10 @@ class LLMStage:
                 out[QUEUE][row] = answer
         return Advice(out, tuple(reasons))
 
+    def with_shots(self, shots: int) -> LLMStage:
+        """The same stage, one ticket at a time, with another number of examples."""
+        return LLMStage(self.backend, self._pool, self._descriptions, shots=shots)
+
     def question(self, text: str, joined: NDArray[np.float32]) -> Question:
         """What is asked about a ticket: a cleaned text, and ``(k,)`` joined probabilities."""
         masked = mask(text)
