@@ -53,11 +53,16 @@ def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def reader_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reader_bundle(
+    starter_file: Path,
+    encoder_folder: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A real bundle with all four stages, the package's own reader in the last one."""
     out = tmp_path_factory.mktemp("bundles") / "reader"
+    tiny = str(encoder_folder("bert"))
     options = Options(
-        STARTER_COLUMNS, minutes=0.1, tokens=64, target=0.8, llm=LLMSettings(), quiet=True
+        STARTER_COLUMNS, 0.03, tiny, tokens=48, target=0.8, llm=LLMSettings(), quiet=True
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.export.INT8_COST", 1.0)

@@ -21,6 +21,12 @@ def hostile() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
+def behaviours() -> dict[str, Any]:
+    """What makes a server behave: ``says``, ``likes``, ``decides``; see hostile.py."""
+    return {name: HOSTILE[name] for name in ("says", "likes", "decides")}
+
+
+@pytest.fixture
 def server_secret() -> str:
     """Words that hostile servers say, and that must not turn up elsewhere."""
     return str(HOSTILE["SECRET"])

@@ -105,6 +105,40 @@ def _two_replies(server: Hostile, connection: socket.socket) -> bool:
     return True
 
 
+def says(text: str) -> Behaviour:
+    """Answer a chat with a text."""
+    return _says(json.dumps({"choices": [{"message": {"content": text}}]}).encode())
+
+
+def likes(tokens: dict[str, float]) -> Behaviour:
+    """Answer a chat with the log-probabilities of its first token."""
+    best = [{"token": token, "logprob": logprob} for token, logprob in tokens.items()]
+    choice = {"message": {"content": "A"}, "logprobs": {"content": [{"top_logprobs": best}]}}
+    return _says(json.dumps({"choices": [choice]}).encode())
+
+
+def decides(probabilities: Callable[[list[str]], dict[str, float]]) -> Behaviour:
+    """List one model, and answer typed decisions with what is said of the options."""
+
+    def decide(server: Hostile, connection: socket.socket) -> bool:
+        head, _, body = server.requests[-1].partition(b"\r\n\r\n")
+        if head.startswith(b"GET"):
+            plain: object = {"data": [{"id": "tiny"}]}
+        elif b"/systemone" not in head.split(b"\r\n")[0]:
+            connection.sendall(reply(b"{}", "404 Not Found"))
+            return True
+        else:
+            options = list(json.loads(body)["questions"]["q"]["criteria"])
+            given = probabilities(options)
+            best = max(given, key=lambda option: given[option])
+            answer = {"type": "choice", "choice": best, "probabilities": given}
+            plain = {"model": "tiny", "answers": {"q": answer}}
+        connection.sendall(reply(json.dumps(plain).encode()))
+        return True
+
+    return decide
+
+
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _OPEN_END = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
@@ -170,13 +204,13 @@ class Hostile:
         elsewhere: where it redirects to.
     """
 
-    def __init__(self, behaviour: str | Behaviour = "good") -> None:
+    def __init__(self, behaviour: str | Behaviour = "good", port: int = 0) -> None:
         self.behaviour = BEHAVIOURS[behaviour] if isinstance(behaviour, str) else behaviour
         self.requests: list[bytes] = []
         self.connections = 0
         self.elsewhere = "http://127.0.0.1:9/"
         self.over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._open: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
