@@ -4,10 +4,6 @@ Compute is spent where it teaches: each pass takes the tickets on which the line
 (by its out-of-fold confidence in *some* queue, so that a confident clash with a wrong label is
 not taken for a hard ticket) and a fresh random share of the easy ones, so that these are not
 forgotten. On IT tickets that reaches with 1.0 million tokens what uniform passes do not with 2.
-
-And it is trained as what it is served as, a second witness: its scores are added to the linear
-stage's out-of-fold log-probabilities before the loss is taken (a product of experts, Hinton 2002),
-so it learns what the linear stage does not know.
 """
 
 from __future__ import annotations
@@ -103,10 +99,6 @@ class _Run:
         order = np.random.default_rng(seed).permutation(len(lessons.ids))
         held = min(max(round(len(order) * recipe.held_out), 1), 1500)
         self.dev, self.rows = order[:held], np.sort(order[held:])
-        self.known = {
-            name: recipe.trust * torch.as_tensor(np.log(np.maximum(p, FLOOR)), device=self.device)
-            for name, p in lessons.linear.items()
-        }
         for parameter in model.backbone.get_input_embeddings().parameters():
             # Rare words would drift on a few examples, and half of the weights would cost
             # optimizer time for it.
@@ -171,7 +163,7 @@ class _Run:
     def one_pass(self, number: int) -> Iterator[NDArray[np.int64]]:
         """Batches of tickets of like length, in random order; the same for the same number."""
         random = np.random.default_rng((self.seed, number))
-        sure = self.lessons.linear[QUEUE][self.rows].max(axis=1) >= self.recipe.sure
+        sure = self.lessons.linear[self.rows].max(axis=1) >= self.recipe.sure
         taken = ~sure | (random.random(len(sure)) < self.recipe.easy_share)
         rows = random.permutation(self.rows[taken])
         size = self.recipe.batch
@@ -195,8 +187,10 @@ class _Run:
             target = torch.as_tensor(self.lessons.targets[name][rows], device=self.device)
             weight = 1.0 if name == QUEUE else self.recipe.also_weight
             if bool((target >= 0).any()):
-                part = scores[:, start : start + len(classes)] + self.known[name][rows]
-                loss = loss + weight * functional.cross_entropy(part, target, ignore_index=-1)
+                part = scores[:, start : start + len(classes)]
+                loss = loss + weight * functional.cross_entropy(
+                    part, target, ignore_index=-1, label_smoothing=self.recipe.smoothing
+                )
             start += len(classes)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -261,7 +255,7 @@ class _Run:
         for start in range(0, len(rows), 64):
             scores = self.scores([self.lessons.ids[row] for row in rows[start : start + 64]])
             parts.append(scores[:, :width].softmax(-1).cpu().numpy())
-        seen = [self.lessons.linear[QUEUE][rows], np.concatenate(parts)]
+        seen = [self.lessons.linear[rows], np.concatenate(parts)]
         y = self.lessons.targets[QUEUE][rows]
         joined = join(seen, fit_weights(seen, y))
         return float(-np.log(np.maximum(joined[np.arange(len(y)), y], FLOOR)).mean())

@@ -81,7 +81,7 @@ def add_encoder(
     recipe = Recipe(minutes=options.minutes)
     width = sum(len(classes) for classes in heads.values())
     model = Encoder(backbone, width, recipe.dropout)
-    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold)
+    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold[QUEUE])
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
     history = fit_encoder(
         model,
