@@ -52,7 +52,9 @@ class Reader:
 
     def __init__(self, folder: Path = BUILT_IN, budget: int = BUDGET) -> None:
         self._folder, self._budget = folder, budget
-        check_folder(folder)
+        for file in (folder / MODEL, folder / TOKENIZER):
+            if not file.is_file():
+                raise InputError(f"{file}: no such file")
         self.name = folder.resolve().name
         if folder == BUILT_IN:
             self.name = f"reader {hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()[:8]}"
@@ -165,17 +167,6 @@ class Reader:
 
     def _bad(self, file: str, what: str) -> InputError:
         return InputError(f"{self._folder / file}: {what}")
-
-
-def check_folder(folder: Path) -> None:
-    """See whether a folder has a reader's files, without loading them.
-
-    Raises:
-        InputError: it has not; the message names what is missing.
-    """
-    for file in (folder / MODEL, folder / TOKENIZER):
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; a reader's folder has {MODEL} and {TOKENIZER}")
 
 
 def _answer(given: NDArray[np.float32], mass: float, unsure: str) -> Answer:

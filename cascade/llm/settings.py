@@ -83,8 +83,13 @@ class LLMSettings:
             if self.dialect:
                 dialect_named(self.dialect)
             AnswerStore(self.store).close()
-        elif self.model and not Path(self.model).is_dir():
-            raise InputError(f"{MODEL}={self.model}: no such folder; a server's model needs {URL}")
+        elif self.model:
+            if not Path(self.model).is_dir():
+                needs = f"a server's model needs {URL}"
+                raise InputError(f"{MODEL}={self.model}: no such folder; {needs}")
+            for file in (Path(self.model, name) for name in ("model.onnx", "tokenizer.json")):
+                if not file.is_file():
+                    raise InputError(f"{file}: no such file")
 
     def found(self) -> LLMSettings:
         """The same with nothing left open: a server is asked for its model and its dialect.
