@@ -18,11 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cascade.errors import ColumnError, InputError
+from cascade.lines import MAX_RECORD, Lines, csv_records
 from cascade.ticket import MAX_CHARACTERS
-
-MAX_RECORD = 2 * MAX_CHARACTERS
-"""Longest row that is read, in characters."""
-TOO_LONG = f"longer than {MAX_RECORD:,} characters"
 
 FORMATS = {
     ".csv": "CSV",
@@ -33,7 +30,6 @@ FORMATS = {
     ".parquet": "Parquet",
 }
 UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-ENDS = ("\n", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ def read_rows(
             return
         with path.open("rb") as raw, _text(raw, path, encoding) as handle:
             size = max(path.stat().st_size, 1)
-            lines = _Lines(handle, path)
+            lines = Lines(handle, path)
             if kind == "JSONL":
                 rows = _read_jsonl(lines, columns)
             else:
@@ -144,52 +140,13 @@ def _text(raw: IO[bytes], path: Path, encoding: str) -> IO[str]:
     return io.TextIOWrapper(plain, encoding=encoding, errors=errors, newline="")
 
 
-class _Lines:
-    """The physical lines of a file, numbered, bounded, and able to be given back."""
-
-    def __init__(self, handle: IO[str], path: Path) -> None:
-        self.path = path
-        self.line = 0
-        """Number of the line that was handed out last."""
-        self.record: list[str] = []
-        """Lines handed out since `start_record`."""
-        self._handle = handle
-        self._returned: list[str] = []
-
-    def start_record(self) -> None:
-        self.record.clear()
-
-    def give_back(self, count: int) -> None:
-        """Give back the last ``count`` lines of the record: they will be handed out again."""
-        if count:
-            self._returned.extend(reversed(self.record[-count:]))
-            self.line -= count
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        if self._returned:
-            text = self._returned.pop()
-        else:
-            text = self._handle.readline(MAX_RECORD)
-            if len(text) == MAX_RECORD and not text.endswith(ENDS):
-                while (rest := self._handle.readline(MAX_RECORD)) and not rest.endswith(ENDS):
-                    pass  # the rest of a line that is too long to be a ticket
-        if not text:
-            raise StopIteration
-        self.line += 1
-        self.record.append(text)
-        return text
-
-
 def _read_csv(
-    lines: _Lines, columns: Sequence[str] | None, delimiter: str
+    lines: Lines, columns: Sequence[str] | None, delimiter: str
 ) -> Iterator[Row | BadRow]:
     csv.field_size_limit(MAX_RECORD)
     header: list[str] | None = None
     wanted: dict[str, int] = {}
-    for line, fields in _csv_records(lines, delimiter):
+    for line, fields in csv_records(lines, delimiter):
         if isinstance(fields, str):
             if header is None:
                 raise InputError(f"{lines.path}, line {line}: the header cannot be read: {fields}")
@@ -205,30 +162,7 @@ def _read_csv(
         raise InputError(f"{lines.path}: the file is empty")
 
 
-def _csv_records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Records with their first line; a text in place of the fields says what is wrong."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        lines.start_record()
-        first = lines.line + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # A quote that is never closed swallows the rows behind it: only its own line is bad,
-            # and reading goes on with the next line.
-            swallowed = len(lines.record) - 1
-            lines.give_back(swallowed)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            too_long = "limit" in str(error) and not swallowed
-            yield first, TOO_LONG if too_long else "a quote is not closed or not doubled"
-            continue
-        if fields:
-            yield first, fields
-
-
-def _read_jsonl(lines: _Lines, columns: Sequence[str] | None) -> Iterator[Row | BadRow]:
+def _read_jsonl(lines: Lines, columns: Sequence[str] | None) -> Iterator[Row | BadRow]:
     seen: set[str] = set()
     checked = columns is None
     count = 0
