@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +15,10 @@ from sklearn.metrics import f1_score
 from cascade.gate import NEVER, Gates, join
 from cascade.stages.base import softmax
 from train.gates import (
+    ADVISED,
     FEW,
     LEAST_SETTLED,
+    SURE,
     choose_threshold,
     fit_gates,
     fit_weights,
@@ -220,3 +225,168 @@ def test_settling_early_costs_no_more_than_the_regret(seed: int, regret: float) 
     mixed = np.where(confidence >= np.float32(threshold), here, later)
     asked = f1_score(y, later, average="macro")
     assert f1_score(y, mixed, average="macro") >= asked - regret - 1e-9
+
+
+# --- advisers: stages that are asked about a sample, and that may have no answer ---
+
+
+class Asked:
+    """An adviser of the gate split: what it was asked about, and what it says of that."""
+
+    def __init__(
+        self,
+        y: NDArray[np.int64],
+        says: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+        answers: float = 1.0,
+    ) -> None:
+        self.y, self.says, self.answers = y, says, answers
+        self.rows: list[int] = []
+        self.told: NDArray[np.float32] | None = None
+
+    def __call__(
+        self, rows: NDArray[np.int64], joined: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], list[bool]]:
+        self.rows += rows.tolist()
+        assert joined.shape == (len(rows), K)
+        assert joined.sum(axis=1) == pytest.approx(1, abs=1e-4)
+        answered = np.random.default_rng(7).random(len(rows)) < self.answers
+        said = self.says(rows).astype(np.float32)
+        said[~answered] = np.nan  # nobody may look at these
+        return said, answered.tolist()
+
+
+def knows(y: NDArray[np.int64], share: float) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    """Right in this share of the rows, and as sure as that in all."""
+
+    def says(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        random = np.random.default_rng(11)
+        named = np.where(random.random(len(y)) < share, y, (y + random.integers(1, K, len(y))) % K)[
+            rows
+        ]
+        said = np.full((len(rows), K), (1 - share) / (K - 1), dtype=np.float32)
+        said[np.arange(len(rows)), named] = share
+        return said
+
+    return says
+
+
+def guesses(seed: int) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    return lambda rows: (
+        np.random.default_rng(seed).dirichlet(np.ones(K), len(rows)).astype(np.float32)
+    )
+
+
+NAMES = ["linear", "encoder", "llm"]
+
+
+def with_adviser(n: int, adviser: Any, target: float = 0.9) -> tuple[Gates, Gates]:
+    """The gates with an adviser as the last stage, and without."""
+    seen, targets = two_stages(n)
+    alone = fit_gates(NAMES[:2], seen, targets, target=target)
+    return fit_gates(NAMES, [*seen, adviser], targets, target=target), alone
+
+
+def truth(n: int) -> NDArray[np.int64]:
+    return two_stages(n)[1]["queue"]
+
+
+def test_an_adviser_that_knows_settles_some_and_keeps_the_target() -> None:
+    y = truth(4_000)
+    adviser = Asked(y, knows(y, 0.95))
+    gates, alone = with_adviser(4_000, adviser)
+    assert gates.gates[:2] == alone.gates
+    gate = gates.gates[2]
+    assert gate.weights["queue"][-1] > 0.5
+    assert gate.threshold < NEVER
+    assert gate.coverage > 0.5
+    assert gate.precision >= 0.9
+    assert Gates.from_dict(gates.to_dict()) == gates
+
+
+def test_an_adviser_is_asked_a_bounded_sample_of_what_reaches_it() -> None:
+    seen, targets = two_stages(4_000)
+    adviser = Asked(targets["queue"], knows(targets["queue"], 0.9))
+    gates = fit_gates(NAMES, [*seen, adviser], targets, target=0.9)
+    left = np.arange(4_000)
+    for number, gate in enumerate(gates.gates[:2], start=1):
+        joined = join([s["queue"][left] for s in seen[:number]], gate.weights["queue"])
+        left = left[~gate.settles(joined.max(axis=1))]
+    assert len(left) > ADVISED
+    assert len(adviser.rows) == len(set(adviser.rows)) == ADVISED
+    assert set(adviser.rows) <= set(left.tolist())
+
+
+def test_fewer_than_that_are_all_asked_about() -> None:
+    y = truth(300)
+    adviser = Asked(y, knows(y, 0.9))
+    with_adviser(300, adviser, target=1.0)
+    assert 0 < len(adviser.rows) <= 300
+
+
+def test_weights_and_threshold_come_from_answered_rows_alone() -> None:
+    """Rows without an answer hold no numbers, so looking at one would show."""
+    y = truth(4_000)
+    adviser = Asked(y, knows(y, 0.95), answers=0.5)
+    gate = with_adviser(4_000, adviser)[0].gates[2]
+    assert np.isfinite(gate.weights["queue"]).all()
+    assert 0.2 < gate.coverage <= 0.55, "tickets without an answer are not settled"
+    assert gate.precision >= 0.9
+
+
+def test_of_other_heads_an_adviser_changes_nothing() -> None:
+    y = truth(4_000)
+    gates, alone = with_adviser(4_000, Asked(y, knows(y, 0.95)))
+    assert gates.gates[2].weights["urgency"] == (*alone.gates[1].weights["urgency"], 0.0)
+
+
+def assert_mute(gates: Gates, alone: Gates) -> None:
+    """With such a gate all is as it is without the stage."""
+    assert gates.gates[:2] == alone.gates
+    gate = gates.gates[2]
+    assert gate.weights == {
+        head: (*weights, 0.0) for head, weights in alone.gates[1].weights.items()
+    }
+    assert (gate.threshold, gate.coverage, gate.precision) == (NEVER, 0.0, 0.0)
+    assert Gates.from_dict(gates.to_dict()) == gates
+
+
+@pytest.mark.parametrize("answers", [0.0, 0.02])
+@pytest.mark.parametrize("n", [1, 50, 2_000])
+def test_one_that_answers_nothing_or_next_to_nothing_harms_nothing(n: int, answers: float) -> None:
+    y = truth(n)
+    assert_mute(*with_adviser(n, Asked(y, knows(y, 0.95), answers)))
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(30, 600), st.floats(0.0, 1.0), st.floats(0.1, 1.0))
+def test_one_that_is_always_wrong_harms_nothing(n: int, sure: float, answers: float) -> None:
+    y = truth(n)
+
+    def wrong(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        even = np.full((len(rows), K), (1 - sure) / K)
+        return (even + sure * np.eye(K)[(y[rows] + 1) % K]).astype(np.float32)
+
+    assert_mute(*with_adviser(n, Asked(y, wrong, answers)))
+
+
+def test_one_that_says_what_was_believed_anyway_or_nothing_harms_nothing() -> None:
+    y = truth(2_000)
+    assert_mute(*with_adviser(2_000, Asked(y, lambda rows: np.full((len(rows), K), 1 / K))))
+
+
+def test_one_that_guesses_is_listened_to_as_seldom_as_was_promised() -> None:
+    y = truth(600)
+    heard = [
+        with_adviser(600, Asked(y, guesses(seed)))[0].gates[2].weights["queue"][-1] > 0
+        for seed in range(30)
+    ]
+    assert np.mean(heard) <= 2 * (1 - SURE)
+
+
+def test_no_ticket_left_leaves_the_adviser_a_gate() -> None:
+    y = np.arange(300) % K
+    sure = {"queue": np.eye(K, dtype=np.float32)[y]}
+    adviser = Asked(y, knows(y, 0.9))
+    gates = fit_gates(["linear", "llm"], [sure, adviser], {"queue": y}, target=0.95)
+    assert adviser.rows == []
+    assert (gates.gates[1].threshold, gates.gates[1].weights["queue"][1]) == (NEVER, 0.0)
