@@ -280,3 +280,75 @@ def test_the_verb_names_the_bundle_that_is_not_there(tmp_path: Path) -> None:
         assert server.log.startswith("cascade: ")
         assert str(nowhere) in server.log
         assert len(server.log.splitlines()) == 1
+
+
+# --- who answers in the llm stage ---
+
+TICKET = b'{"text": "the export shows an error since the invoice was paid", "deadline_ms": 20000}'
+
+
+def serving(bundle: Path) -> list[str]:
+    return [*VERB, "--bundle", str(bundle), "--port", "0", "--workers", "1"]
+
+
+def test_four_stages_over_rest_with_the_reader_of_the_package(
+    open_bundle: Path, tmp_path: Path
+) -> None:
+    with running(serving(open_bundle), tmp_path / "log") as server:
+        server.until_ready()
+        ready = json.loads(server.ask("GET", "/readyz")[2])
+        assert ready["stages"] == ["linear", "encoder", "neighbours", "llm"]
+        llm = ready["advisers"]["llm"]
+        assert llm["backend"].startswith("reader ")
+        assert (llm["fitted"], llm["counts"]) == (True, {})
+        decision = json.loads(server.ask("POST", "/v1/route", TICKET)[2])
+        assert [trace["name"] for trace in decision["stages"]] == ready["stages"]
+        assert (
+            sum(json.loads(server.ask("GET", "/readyz")[2])["advisers"]["llm"]["counts"].values())
+            == 1
+        )
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_server_that_is_down_keeps_nobody_from_routing(
+    open_bundle: Path, tmp_path: Path, named: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    flags = ["--llm-url", f"http://127.0.0.1:{port}/v1"]
+    if named:
+        flags += ["--llm-model", "m", "--llm-dialect", "logprobs"]
+    store = str(tmp_path / "answers")
+    command = [*serving(open_bundle), *flags]
+    with running(command, tmp_path / "log", CASCADE_LLM_STORE=store) as server:
+        server.until_ready()
+        decision = json.loads(server.ask("POST", "/v1/route", TICKET)[2])
+        assert decision["action"] == "review"
+        assert "LLM server" in decision["reason"]
+        llm = json.loads(server.ask("GET", "/readyz")[2])["advisers"]["llm"]
+        assert llm["backend"] == ("m (logprobs)" if named else "not known yet")
+        assert (llm["fitted"], llm["counts"]) == (False, {"failed": 1})
+        assert "export" not in server.log
+        assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"CASCADE_LLM_URL": "http://8.8.8.8/v1"}, "neither loopback nor private"),
+        ({"CASCADE_LLM_URL": "ftp://10.0.0.5"}, "is not a URL such as"),
+        ({"CASCADE_LLM_URL": "http://10.0.0.5/v1", "CASCADE_LLM_DIALECT": "x"}, "no dialect 'x'"),
+        ({"CASCADE_LLM_MODEL": "qwen3:4b"}, "CASCADE_LLM_MODEL=qwen3:4b: no such folder"),
+        ({"CASCADE_LLM_ALLOW_PUBLIC": "maybe"}, "CASCADE_LLM_ALLOW_PUBLIC='maybe': 1 or 0"),
+    ],
+)
+def test_settings_that_cannot_be_used_stop_the_start(
+    linear_bundle: Path, tmp_path: Path, variables: dict[str, str], message: str
+) -> None:
+    store = {"CASCADE_LLM_STORE": str(tmp_path / "answers")}
+    with running(serving(linear_bundle), tmp_path / "log", **store, **variables) as server:
+        assert server.process.wait(timeout=60) == 2
+        (line,) = server.log.splitlines()
+        assert line.startswith("cascade: ")
+        assert message in line
+        assert server.address == "", "nothing was listened on"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -74,12 +75,49 @@ def test_a_mistake_is_one_line_and_exit_code_2(command: Run, tmp_path: Path, mis
         ["t.csv", "--text", "t", "--label", "team", "--out", "it", "--also", "team"],
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--target", "1.5"],
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--min-rows", "1"],
+        ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--queues", "none.toml"],
+        [
+            *[
+                "t.csv",
+                "--text",
+                "t",
+                "--label",
+                "queue",
+                "--out",
+                "it",
+                "--minutes",
+                "0",
+                "--llm",
+                "http://10.0.0.5/v1",
+            ]
+        ],
     ],
 )
 def test_options_that_make_no_sense_are_exit_code_2(args: list[str]) -> None:
     result = CliRunner().invoke(train, args)
     assert result.exit_code == 2
     assert "Error: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--llm", "http://8.8.8.8/v1"], "neither loopback nor private"),
+        (["--llm", "http://127.0.0.1:9/v1"], "http://127.0.0.1:9/v1: the LLM server is down"),
+        (["--llm", "http://10.0.0.5/v1", "--llm-dialect", "x"], "there is no dialect 'x'"),
+        (["--llm-model", "qwen3:4b"], "CASCADE_LLM_MODEL=qwen3:4b: no such folder"),
+    ],
+)
+def test_an_llm_that_cannot_be_used_is_known_before_anything_is_read(
+    command: Run, tmp_path: Path, flags: list[str], message: str
+) -> None:
+    args = ("--text", "text", "--label", "queue", "--out", tmp_path / "it", *flags)
+    environ = {**os.environ, "CASCADE_LLM_STORE": str(tmp_path / "answers")}
+    done = command("train", tmp_path / "no-such-file.csv", *args, env=environ)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cascade: ")
+    assert message in line
 
 
 def test_ctrl_c_while_fine_tuning_says_how_to_go_on(
