@@ -13,6 +13,7 @@ from cascade.batch import output_columns
 from cascade.bundle import Bundle, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError
+from cascade.queues import read_descriptions
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE
 from train.gates import fit_gates
@@ -47,6 +48,10 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     for name, classes in heads.items():
         say(f"{name}: {len(classes)} classes: {_shorten(classes)}")
     say(f"split {split.how}")
+    if options.queues:
+        read_descriptions(
+            options.queues, heads[QUEUE]
+        )  # a mistake shows now, not after the training
     targets = encode(tickets, heads)
     train_targets = {name: y[split.train] for name, y in targets.items()}
     train_texts = [tickets.texts[i] for i in split.train]

@@ -74,7 +74,8 @@ class Backend(Protocol):
     """Somebody who answers questions. Safe to call from several threads."""
 
     name: str
-    """Which model answers, as it is kept in a bundle: ``reader``, or the server's model name."""
+    """Which model answers, as it is kept in a bundle: the reader and its version, or the
+    server's model and the dialect it is asked in."""
 
     def ask(self, question: Question, deadline: float) -> Answer:
         """Answer by ``deadline`` (of `time.monotonic`, in seconds).

@@ -27,7 +27,7 @@ BUILT_IN = Path(__file__).parent / "built_in"
 MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 ASK = "<ask>"
 """The token that ends a prompt of the built-in reader; no other model has it."""
-EXAMPLE_TOKENS, TICKET_TOKENS = 48, 96
+EXAMPLE_TOKENS, TICKET_TOKENS = 32, 96
 """Most tokens of each that the built-in reader is shown; it was trained on short texts."""
 BUDGET = 2048
 """Most tokens of a prompt for other models, as their time grows with it."""
