@@ -51,7 +51,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     if options.queues:
         read_descriptions(
             options.queues, heads[QUEUE]
-        )  # a mistake shows now, not after the training
+        )  # mistakes show before the training
     targets = encode(tickets, heads)
     train_targets = {name: y[split.train] for name, y in targets.items()}
     train_texts = [tickets.texts[i] for i in split.train]
