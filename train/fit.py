@@ -49,9 +49,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
         say(f"{name}: {len(classes)} classes: {_shorten(classes)}")
     say(f"split {split.how}")
     if options.queues:
-        read_descriptions(
-            options.queues, heads[QUEUE]
-        )  # mistakes show before the training
+        read_descriptions(options.queues, heads[QUEUE])  # mistakes show before the training
     targets = encode(tickets, heads)
     train_targets = {name: y[split.train] for name, y in targets.items()}
     train_texts = [tickets.texts[i] for i in split.train]
