@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(
+    context_settings=SETTINGS,
+    epilog="\b\nExamples:\n"
+    "  cascade llm check http://127.0.0.1:8000/v1\n"
+    "  cascade llm clear --store bundles/answers.sqlite\n",
+)
 def llm() -> None:
     """Look at a language-model server, or forget its answers."""
 

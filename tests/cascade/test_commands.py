@@ -105,10 +105,10 @@ def test_a_decision_in_lines() -> None:
     assert describe(decision) == [
         "review, perhaps bug (62.0%)",
         "  because no stage is sure enough",
-        "  linear    62.0%     0.25 ms",
-        "  else     access 30.0%",
+        "  linear      62.0%     0.25 ms",
+        "  else       access 30.0%",
         "  urgency: high (90.0%)",
-        "  bundle   it-1",
+        "  bundle     it-1",
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cascade.errors import InputError
@@ -271,6 +271,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("name", DIALECTS)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(given_reply=st.dictionaries(st.sampled_from(["choices", "answers"]), JSON))
 def test_whatever_a_server_says_it_is_no_answer_or_a_distribution(
     name: str, given_reply: dict[str, Any]

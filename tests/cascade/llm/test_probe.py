@@ -222,7 +222,7 @@ class TestBackend:
         with serving("logprobs") as (url, _):
             backend = connect(url)
             answer = backend.ask(self.QUESTION, time.monotonic() + 5)
-        assert backend.name == "tiny"
+        assert (backend.model, backend.name) == ("tiny", "tiny (logprobs)")
         assert answer == Answer((0.0, 1.0, 0.0, 0.0), pytest.approx(0.9))
 
     def test_with_model_and_dialect_nothing_is_sent_at_the_start(self) -> None:
