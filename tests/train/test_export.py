@@ -123,7 +123,7 @@ def test_the_cost_of_int8_is_measured_on_the_labels(
         bias.CopyFrom(onnx.numpy_helper.from_array(always_c, bias.name))
         return bytes(graph.SerializeToString())
 
-    monkeypatch.setattr(module, "_quantise", spoil)
+    monkeypatch.setattr(module, "quantise", spoil)
     exported = Case(encoder_folder("bert")).export()
     assert exported.precision == "float32"
     cost = exported.notes["int8_macro_f1_cost"]
@@ -145,5 +145,5 @@ def test_an_export_that_disagrees_is_a_fault(
 
 def test_the_log_level_of_others_is_left_alone(float32: bytes) -> None:
     before = logging.getLogger().level
-    module._quantise(float32)
+    module.quantise(float32)
     assert logging.getLogger().level == before
