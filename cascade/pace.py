@@ -1,0 +1,111 @@
+"""How long a stage takes of late, so that none is started that cannot finish in time.
+
+What a ticket costs grows with its length (the encoder: in proportion, up to its cap; a language
+model: hardly, with a heavy tail) and changes with whatever else the machine does. So nothing is
+assumed of the shape: lengths fall into octaves, each remembers its last few times, and the second
+slowest of them is what the next ticket is expected to take. As order statistics go, of
+exchangeable times the next exceeds the second slowest of 20 in 2 of 21 cases, whatever their
+distribution; and a single outlier does not move it at all.
+
+Whoever is believed too slow is no longer started, and so could never show that it is fast again.
+Hence it is half open, as a circuit breaker is (`cascade.llm.breaker`): now and then a ticket is
+let through, rarely and ever more rarely while that is in vain.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import defaultdict, deque
+
+RECENT = 20
+"""Times that an octave remembers."""
+OCTAVES = 16
+"""The last one holds all texts of 16,384 characters and more, beyond what stages look at."""
+PATIENCE, LONGEST_PATIENCE = 8, 1024
+"""Tickets that are turned away before one is let through, at first and at most."""
+
+
+class _Octave:
+    """What is known of one stage and texts of one length, give or take a factor of two."""
+
+    __slots__ = ("expected", "left", "patience", "probing", "recent", "refused")
+
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque(maxlen=RECENT)
+        self.expected = 0.0
+        self.refused = 0  # tickets in a row
+        self.left = 0.0  # milliseconds that the last of them had
+        self.patience = PATIENCE
+        self.probing = False
+
+    def add(self, ms: float) -> None:
+        self.recent.append(ms)
+        self.expected = heapq.nlargest(2, self.recent)[-1]
+
+    def forget(self) -> None:
+        self.recent.clear()
+        self.expected = 0.0
+
+
+class Pace:
+    """Milliseconds that each stage takes for a ticket of a length. Safe to use from threads.
+
+    Lengths are characters of the cleaned text. What is not known yet costs nothing: it is tried.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stages: defaultdict[str, list[_Octave]] = defaultdict(
+            lambda: [_Octave() for _ in range(OCTAVES)]
+        )
+
+    def expect(self, stage: str, characters: int) -> float:
+        """Milliseconds that a ticket is expected to take; never less than a shorter one's."""
+        with self._lock:
+            return self._expect(stage, _octave(characters))
+
+    def observe(self, stage: str, characters: int, ms: float, *, finished: bool = True) -> None:
+        """Learn that a ticket took ``ms`` milliseconds.
+
+        Args:
+            finished: False if it was broken off then. It would have taken longer, nobody knows
+                how much: twice as long is believed, and no less than was expected.
+        """
+        at = _octave(characters)
+        with self._lock:
+            octaves = self._stages[stage]
+            its = octaves[at]
+            if its.probing and finished and ms <= its.left:
+                # Whatever said otherwise, of this length or of shorter ones, is over.
+                for octave in octaves[: at + 1]:
+                    if octave.expected > ms:
+                        octave.forget()
+            elif its.probing:
+                its.patience = min(2 * its.patience, LONGEST_PATIENCE)
+            its.add(ms if finished else max(2 * ms, self._expect(stage, at)))
+            its.probing, its.refused = False, 0
+            if its.expected <= its.left:
+                its.patience = PATIENCE
+
+    def probe(self, stage: str, characters: int, left: float) -> bool:
+        """Whether a ticket that is expected to be late is started all the same, to learn.
+
+        To be asked once for each call whose first ticket is expected to take longer than the
+        ``left`` milliseconds: of tickets that wait for others of their call, nothing is learnt.
+        """
+        with self._lock:
+            its = self._stages[stage][_octave(characters)]
+            its.refused += 1
+            its.left = left
+            if its.refused <= its.patience:
+                return False
+            its.probing, its.refused = True, 0
+            return True
+
+    def _expect(self, stage: str, at: int) -> float:
+        return max(octave.expected for octave in self._stages[stage][: at + 1])
+
+
+def _octave(characters: int) -> int:
+    return min(characters.bit_length(), OCTAVES - 1)
