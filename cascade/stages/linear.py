@@ -138,10 +138,44 @@ class LinearStage:
             start += width
         return out
 
+    def contributions(
+        self, text: str, queue: int, other: int
+    ) -> list[tuple[NGrams, dict[str, float]]]:
+        """What each known n-gram of a cleaned text adds to the logit of one queue over another's.
+
+        Their sum, with the difference of the two intercepts, is the difference of the logits. Each
+        counts with its TF-IDF value times the difference of its two coefficients.
+
+        Args:
+            queue: number of a queue.
+            other: number of the queue that it is weighed against.
+
+        Returns:
+            One entry a vectoriser: its kind of n-grams, and by n-gram what it adds, in nats.
+        """
+        rows, weights = self._vector(text)
+        added = weights * (self._matrix[rows, queue] - self._matrix[rows, other])
+        found = []
+        start = 0
+        for vectorizer in self._vectorizers:
+            end = start + len(vectorizer.terms)
+            own = (rows >= start) & (rows < end)
+            terms = [vectorizer.terms[row - start] for row in rows[own]]
+            found.append((vectorizer.ngrams, dict(zip(terms, added[own].tolist(), strict=True))))
+            start = end
+        return found
+
     def _scores(self, text: str) -> NDArray[np.float32]:
         """``(sum of widths,)``: the ticket's TF-IDF vector times the coefficients."""
+        rows, weights = self._vector(text)
+        # Not BLAS: its sums depend on the number of threads, and an answer must not.
+        picked = self._matrix[rows] * weights[:, None]
+        return np.asarray(np.add.reduce(picked, axis=0), dtype=np.float32)
+
+    def _vector(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The ticket's TF-IDF vector: the rows of its n-grams, and their values."""
         text = text.lower()
-        rows, weights = [], []
+        rows, weights = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
         for vectorizer, places in zip(self._vectorizers, self._places, strict=True):
             found = _count(vectorizer.ngrams.split(text), places.get)
             if not found:
@@ -151,11 +185,7 @@ class LinearStage:
             values = (1 + np.log(counts)) * self._idf[at]
             rows.append(at)
             weights.append(values / np.sqrt(np.add.reduce(values * values)))
-        if not rows:
-            return np.zeros(self._matrix.shape[1], dtype=np.float32)
-        # Not BLAS: its sums depend on the number of threads, and an answer must not.
-        picked = self._matrix[np.concatenate(rows)] * np.concatenate(weights)[:, None]
-        return np.asarray(np.add.reduce(picked, axis=0), dtype=np.float32)
+        return np.concatenate(rows), np.concatenate(weights)
 
     def to_files(self) -> dict[str, bytes]:
         """The files of the bundle's folder ``linear/``."""

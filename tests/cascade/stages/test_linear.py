@@ -47,6 +47,7 @@ class Pair:
     """A stage, and the scikit-learn models that it must equal."""
 
     def __init__(self, kinds: tuple[NGrams, ...], classes: int) -> None:
+        self.kinds = kinds
         self.models = [
             TfidfVectorizer(
                 analyzer=kind.analyzer,
@@ -100,6 +101,25 @@ def test_the_probabilities_are_those_of_scikit_learn(pair: Pair, texts: list[str
     for head in ("queue", "urgency"):
         assert served[head].dtype == np.float32
         assert np.abs(served[head] - pair.expected(texts, head)).max() < 1e-5
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:50], ODD], ids=["tickets", "odd"])
+def test_contributions_add_up_to_the_difference_of_the_logits(pair: Pair, texts: list[str]) -> None:
+    """Log-probabilities and logits differ by a constant a row, so their differences are equal."""
+    logs = np.log(pair.stage.predict(texts)["queue"])
+    bias = np.log(pair.stage.predict([""])["queue"][0])
+    for text, row in zip(texts, logs, strict=True):
+        found = pair.stage.contributions(text, 1, 0)
+        assert [kind for kind, _ in found] == list(pair.kinds)
+        total = sum(sum(terms.values()) for _, terms in found)
+        assert total == pytest.approx(row[1] - row[0] - (bias[1] - bias[0]), abs=1e-4)
+        other_way = pair.stage.contributions(text, 0, 1)
+        assert [{t: -v for t, v in terms.items()} for _, terms in other_way] == [
+            terms for _, terms in found
+        ]
+        assert {term for _, terms in found for term in terms} <= {
+            term for kind in pair.kinds for term in kind.split(text.lower())
+        }
 
 
 @given(st.text(max_size=80))
