@@ -17,6 +17,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 
 RECENT = 20
 """Times that an octave remembers."""
@@ -66,7 +67,7 @@ class Pace:
             return self._expect(stage, _octave(characters))
 
     def observe(self, stage: str, characters: int, ms: float, *, finished: bool = True) -> None:
-        """Learn that a ticket took ``ms`` milliseconds.
+        """Learn that a ticket, or a round of which it was the longest, took ``ms`` milliseconds.
 
         Args:
             finished: False if it was broken off then. It would have taken longer, nobody knows
@@ -88,12 +89,32 @@ class Pace:
             if its.expected <= its.left:
                 its.patience = PATIENCE
 
-    def probe(self, stage: str, characters: int, left: float) -> bool:
-        """Whether a ticket that is expected to be late is started all the same, to learn.
+    def rounds(
+        self, stage: str, lengths: Sequence[int], at_once: int, left: Callable[[], float]
+    ) -> Iterator[tuple[slice, bool]]:
+        """Which tickets of one call are started, a few at a time, in their order.
 
-        To be asked once for each call whose first ticket is expected to take longer than the
-        ``left`` milliseconds: of tickets that wait for others of their call, nothing is learnt.
+        A round is judged when its turn comes, by what is left after those before it. So the queue
+        within a call needs no estimate, and a wrong one of a long queue makes nobody late.
+
+        Args:
+            lengths: characters of each ticket.
+            at_once: tickets of a round; they run side by side and end with the longest.
+            left: milliseconds until the deadline.
+
+        Yields:
+            A slice of the tickets, and whether it is to be started. Never after the deadline, nor
+            where it is expected to end after it; but for a probe, at most one a call and only as
+            its first round, as what waited for others would teach little.
         """
+        for start in range(0, len(lengths), at_once):
+            part = slice(start, start + at_once)
+            longest, ms = max(lengths[part]), left()
+            in_time = self.expect(stage, longest) <= ms
+            yield part, ms > 0 and (in_time or (not start and self._probe(stage, longest, ms)))
+
+    def _probe(self, stage: str, characters: int, left: float) -> bool:
+        """Whether a ticket that is expected to be late is started all the same, to learn."""
         with self._lock:
             its = self._stages[stage][_octave(characters)]
             its.refused += 1

@@ -106,10 +106,85 @@ def test_several_threads_may_observe_and_ask() -> None:
         for at in range(1000):
             pace.observe("encoder", (seed * 7919 + at * 31) % 5000, 10.0 + at % 10)
             assert 10 <= pace.expect("encoder", 5000) < 20
-            pace.probe("encoder", at, 5.0)
+            list(pace.rounds("encoder", [at], 1, lambda: 5.0))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
+
+
+# --- who is started ---
+
+
+class Clock:
+    """Milliseconds until a deadline, which go by only when a stage works."""
+
+    def __init__(self, left: float) -> None:
+        self.left = left
+
+    def __call__(self) -> float:
+        return self.left
+
+
+def started(pace: Pace, lengths: list[int], clock: Clock, at_once: int, speed: float) -> list[int]:
+    """Places of the tickets of a call that are started, where a round takes its longest's time."""
+    places = []
+    for part, starts in pace.rounds("encoder", lengths, at_once, clock):
+        if starts:
+            places += range(len(lengths))[part]
+            ms = max(lengths[part]) / speed
+            pace.observe("encoder", max(lengths[part]), ms)
+            clock.left -= ms
+    return places
+
+
+def test_the_tickets_before_count() -> None:
+    pace = paced([(100, 10.0)] * 5)
+    assert started(pace, [100] * 9, Clock(45), 1, speed=10) == [0, 1, 2, 3]
+
+
+def test_side_by_side_more_are_in_time() -> None:
+    pace = paced([(100, 10.0)] * 5)
+    assert started(pace, [100] * 9, Clock(25), 3, speed=10) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_short_ticket_may_still_be_in_time_where_a_long_one_is_not() -> None:
+    pace = paced([(100, 10.0)] * 5 + [(1000, 100.0)] * 5)
+    assert started(pace, [100, 1000, 100], Clock(50), 1, speed=10) == [0, 2]
+
+
+def test_nothing_is_started_after_the_deadline_however_little_is_known() -> None:
+    assert started(Pace(), [100, 100], Clock(0), 1, speed=10) == []
+    assert started(Pace(), [100, 100, 100], Clock(15), 1, speed=10) == [0]
+
+
+def test_with_time_enough_all_are_started() -> None:
+    assert started(paced([(100, 10.0)]), [100] * 500, Clock(1e9), 7, speed=10) == [*range(500)]
+
+
+@given(OBSERVED, st.lists(st.integers(1, 20_000), max_size=30), st.floats(0, 2000), st.data())
+def test_nothing_is_started_that_is_expected_to_be_late(
+    observed: list[tuple[int, float]], lengths: list[int], left: float, data: st.DataObject
+) -> None:
+    """A fresh pace has not turned anybody away yet, so there are no probes."""
+    pace, clock = paced(observed), Clock(left)
+    at_once = data.draw(st.integers(1, 8))
+    covered = 0
+    for part, starts in pace.rounds("encoder", lengths, at_once, clock):
+        longest = max(lengths[part])
+        expected = pace.expect("encoder", longest)
+        assert starts == (clock.left > 0 and expected <= clock.left)
+        covered += len(lengths[part])
+        if starts:
+            ms = data.draw(st.floats(0.01, 500))
+            pace.observe("encoder", longest, ms)
+            clock.left -= ms
+    assert covered == len(lengths)
+
+
+def test_of_a_queue_of_late_tickets_none_is_let_through() -> None:
+    pace = paced([(100, 10.0)] * 5)
+    for _ in range(PATIENCE):
+        assert started(pace, [100] * 200, Clock(35), 1, speed=10) == [0, 1, 2]
 
 
 # --- another chance ---
@@ -125,8 +200,8 @@ class Machine:
     def requests(self, n: int, *, takes: float, left: float = 50.0) -> None:
         self.late = self.in_time = self.refused = 0
         for _ in range(n):
-            expected = self.pace.expect("encoder", 500)
-            if expected > left and not self.pace.probe("encoder", 500, left):
+            [(_, starts)] = self.pace.rounds("encoder", [500], 1, lambda: left)
+            if not starts:
                 self.refused += 1
                 continue
             self.pace.observe("encoder", 500, takes)
