@@ -52,19 +52,28 @@ class Encoder(nn.Module):
         Returns:
             ``(n, width)`` float32.
         """
+        return self.scores(self.features(ids, mask))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Scores ``(n, width)`` of features ``(n, hidden)``, in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            scores: Tensor = self.head(features)
+        return scores
+
+    def features(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Mean of the last hidden states of each ticket's tokens, ``(n, hidden)`` float32."""
         if self.plain:
             x = self.states(ids, mask)
         else:
             ones = torch.ones_like(ids) if mask is None else mask.long()
             x = self.backbone(input_ids=ids, attention_mask=ones).last_hidden_state
         x = x.float()
+        pooled: Tensor
         if mask is None:
             pooled = x.mean(1)
         else:
             pooled = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        with torch.autocast(pooled.device.type, enabled=False):
-            scores: Tensor = self.head(pooled)
-        return scores
+        return pooled
 
     def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """A BERT's last hidden states, ``(n, tokens, width)``."""

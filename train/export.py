@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from cascade.stages.base import QUEUE, Heads
-from cascade.stages.encoder import EncoderStage, TokenWindow
+from cascade.stages.encoder import OUTPUTS, EncoderStage, TokenWindow
 from train.bert import Encoder, most_tokens
 
 INT8_COST = 0.005
@@ -76,28 +76,29 @@ def _macro_f1(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> 
     return float(f1_score(labels, probabilities.argmax(1), average="macro", zero_division=0))
 
 
-class _Scores(torch.nn.Module):
-    """The encoder as it is exported: ids in, scores out, no mask."""
+class _Served(torch.nn.Module):
+    """The encoder as it is exported: ids in, scores and features out, no mask."""
 
     def __init__(self, model: Encoder) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        scores: torch.Tensor = self.model(input_ids)
-        return scores
+    def forward(self, input_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.model.features(input_ids)
+        return self.model.scores(features), features
 
 
 def _to_onnx(model: Encoder) -> bytes:
     model = model.float().cpu().eval()
-    return to_onnx(_Scores(model), most_tokens(model.backbone))
+    return to_onnx(_Served(model), most_tokens(model.backbone), OUTPUTS)
 
 
-def to_onnx(model: torch.nn.Module, most: int) -> bytes:
-    """A module that takes ``input_ids`` ``(1, tokens)`` and gives ``logits``, as float32 ONNX.
+def to_onnx(model: torch.nn.Module, most: int, outputs: Sequence[str] = ("logits",)) -> bytes:
+    """A module that takes ``input_ids`` ``(1, tokens)`` as float32 ONNX.
 
     Args:
         most: most tokens that it can read.
+        outputs: names of what it gives, in order.
     """
     import onnx
 
@@ -111,7 +112,7 @@ def to_onnx(model: torch.nn.Module, most: int) -> bytes:
             (torch.ones(1, 16, dtype=torch.long),),
             file,
             input_names=["input_ids"],
-            output_names=["logits"],
+            output_names=list(outputs),
             dynamic_shapes={"input_ids": {1: tokens}},
             external_data=False,
             dynamo=True,

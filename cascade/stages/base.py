@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 QUEUE = "queue"
 """The head that the gates act on. Further heads are named after their column."""
 
+SIGNALS = "(signals)"
+"""Beside the heads, what else a stage saw of each text: see `Stage.predict`."""
+
 Heads = Mapping[str, tuple[str, ...]]
 """The classes of each head, `QUEUE` first."""
 
 Probabilities = dict[str, NDArray[np.float32]]
-"""For each head an ``(n, k)`` array, rows summing to 1."""
+"""For each head an ``(n, k)`` array, rows summing to 1; `SIGNALS` may stand beside them."""
 
 
 class Stage(Protocol):
@@ -25,7 +28,11 @@ class Stage(Protocol):
     name: str
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
-        """Class probabilities of ``n`` cleaned texts, for each head an ``(n, k)`` array."""
+        """Class probabilities of ``n`` cleaned texts, for each head an ``(n, k)`` array.
+
+        Under `SIGNALS` there may be an ``(n, d)`` float32 array of what else it saw, such as the
+        features that it judges by: what `cascade.scope` tells tickets of no queue by.
+        """
         ...
 
 

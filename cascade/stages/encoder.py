@@ -17,8 +17,10 @@ from tokenizers import Tokenizer
 
 from cascade.errors import BundleError
 from cascade.onnx import session
-from cascade.stages.base import Heads, Probabilities, softmax
+from cascade.stages.base import SIGNALS, Heads, Probabilities, softmax
 
+OUTPUTS = ("logits", "features")
+"""What the model gives; one made before the features were served gives the logits alone."""
 MAX_CAP = 8192
 CHARACTERS_PER_TOKEN = 24
 """More text than this a token of the cap is never tokenised: it could not be kept."""
@@ -69,8 +71,9 @@ class EncoderStage:
     """A transformer with one linear head for each label.
 
     Args:
-        model: the bytes of an ONNX model: ``input_ids`` (1, tokens) int64 in, one
-            ``(1, sum of k)`` float32 output ``logits``, the heads side by side.
+        model: the bytes of an ONNX model: ``input_ids`` (1, tokens) int64 in, float32 out:
+            ``logits`` ``(1, sum of k)``, the heads side by side, and maybe ``features`` ``(1, d)``,
+            which are the stage's signals.
         window: how texts become token ids.
         heads: the classes of each head.
         threads: how many tickets run side by side.
@@ -86,25 +89,36 @@ class EncoderStage:
             self._session = session(model)
         except ValueError as error:
             raise BundleError(f"encoder: model.onnx cannot be loaded ({error})") from None
+        outputs = self._session.get_outputs()
+        if tuple(o.name for o in outputs) not in (OUTPUTS[:1], OUTPUTS):
+            raise BundleError("encoder: model.onnx does not have the outputs of an encoder")
+        if outputs[0].shape[-1] != self._width:
+            raise BundleError("encoder: model.onnx does not have one score for each class")
+        self._features = int(outputs[1].shape[-1]) if len(outputs) > 1 else 0
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
         """See `Stage.predict`."""
         run = self._pool.map if self._pool and len(texts) > 1 else map
         logits = np.empty((len(texts), self._width), dtype=np.float32)
-        for row, values in enumerate(run(self._logits, texts)):
-            logits[row] = values
+        features = np.empty((len(texts), self._features), dtype=np.float32)
+        for row, (scores, *seen) in enumerate(run(self._run, texts)):
+            logits[row] = scores
+            if seen:
+                features[row] = seen[0]
         out: Probabilities = {}
         start = 0
         for name, classes in self._heads.items():
             out[name] = softmax(logits[:, start : start + len(classes)])
             start += len(classes)
+        if self._features:
+            out[SIGNALS] = features
         return out
 
-    def _logits(self, text: str) -> NDArray[np.float32]:
+    def _run(self, text: str) -> list[NDArray[np.float32]]:
+        """The text's row of each output."""
         ids = np.asarray([self.window(text)], dtype=np.int64)
-        (logits,) = self._session.run(["logits"], {"input_ids": ids})
-        return np.asarray(logits[0], dtype=np.float32)
+        return [np.asarray(rows[0]) for rows in self._session.run(None, {"input_ids": ids})]
 
     @classmethod
     def from_files(
@@ -128,8 +142,4 @@ class EncoderStage:
         # tokenizers raises a bare Exception for a file that it cannot read.
         except Exception as error:
             raise BundleError(f"encoder: damaged ({type(error).__name__})") from None
-        stage = cls(model, window, heads, threads)
-        output = stage._session.get_outputs()
-        if [o.name for o in output] != ["logits"] or output[0].shape[-1] != stage._width:
-            raise BundleError("encoder: model.onnx does not have one score for each class")
-        return stage
+        return cls(model, window, heads, threads)

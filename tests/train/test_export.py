@@ -78,10 +78,10 @@ def test_any_number_of_tokens_runs(case: Case, float32: bytes) -> None:
         assert np.abs(logits - expected).max() < 1e-3
 
 
-def test_the_graph_is_one_file_of_one_input_and_one_output(float32: bytes) -> None:
+def test_the_graph_is_one_file_of_ids_in_scores_and_features_out(float32: bytes) -> None:
     graph = onnx.load_from_string(float32).graph
     assert [value.name for value in graph.input] == ["input_ids"]
-    assert [value.name for value in graph.output] == ["logits"]
+    assert [value.name for value in graph.output] == ["logits", "features"]
     assert all(array.data_location == onnx.TensorProto.DEFAULT for array in graph.initializer)
 
 

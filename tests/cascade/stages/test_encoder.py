@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from cascade.bundle import Bundle
 from cascade.clean import clean
 from cascade.errors import BundleError
+from cascade.stages.base import SIGNALS
 from cascade.stages.encoder import EncoderStage, TokenWindow
 from train.starter import generate
 
@@ -107,7 +109,7 @@ def load(bundle: Bundle, threads: int = 1, **instead: bytes) -> EncoderStage:
 
 def test_every_head_gets_probabilities(stage: EncoderStage, bundle: Bundle) -> None:
     out = stage.predict(TEXTS)
-    assert list(out) == list(bundle.manifest.heads)
+    assert list(out) == [*bundle.manifest.heads, SIGNALS]
     for name, classes in bundle.manifest.heads.items():
         assert out[name].shape == (len(TEXTS), len(classes))
         assert out[name].dtype == np.float32
@@ -172,6 +174,37 @@ def test_a_model_of_other_classes_is_refused(bundle: Bundle) -> None:
     heads = {**bundle.manifest.heads, "mood": ("good", "bad")}
     with pytest.raises(BundleError, match="one score for each class"):
         EncoderStage.from_files(lambda name: bundle.read(f"encoder/{name}"), heads)
+
+
+def without_features(bundle: Bundle) -> bytes:
+    """The bundle's model as it was exported before features were served."""
+    graph = onnx.load_from_string(bundle.read("encoder/model.onnx"))
+    (features,) = (output for output in graph.graph.output if output.name == "features")
+    graph.graph.output.remove(features)
+    return bytes(graph.SerializeToString())
+
+
+def test_the_signals_are_the_features_that_it_judges_by(stage: EncoderStage) -> None:
+    signals = stage.predict(TEXTS)[SIGNALS]
+    assert signals.dtype == np.float32
+    assert signals.shape == (len(TEXTS), 384)
+    assert len(np.unique(signals[:, 0])) > 1
+
+
+def test_a_model_without_features_answers_the_same_without_signals(
+    bundle: Bundle, stage: EncoderStage
+) -> None:
+    old = load(bundle, model_onnx=without_features(bundle)).predict(TEXTS)
+    assert list(old) == list(bundle.manifest.heads)
+    for head, rows in old.items():
+        assert np.array_equal(rows, stage.predict(TEXTS)[head])
+
+
+def test_a_model_of_other_outputs_is_refused(bundle: Bundle) -> None:
+    graph = onnx.load_from_string(bundle.read("encoder/model.onnx"))
+    graph.graph.output.reverse()
+    with pytest.raises(BundleError, match="does not have the outputs of an encoder"):
+        load(bundle, model_onnx=graph.SerializeToString())
 
 
 def test_the_session_runs_on_one_thread(stage: EncoderStage) -> None:
