@@ -18,6 +18,7 @@ from tqdm import tqdm
 from cascade.errors import TrainingError
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from cascade.stages.linear import LinearStage, NGrams, Vectorizer
+from train.noise import NOBODY, Suspects, find_suspects
 
 WORDS = NGrams("word", 1, 2)
 CHARACTERS = NGrams("char_wb", 2, 5)
@@ -40,11 +41,13 @@ class LinearFit:
     Attributes:
         out_of_fold: for each head an ``(n, k)`` array from 5-fold cross-fitting; rows without
             the label are filled by the model of all rows with it.
+        suspects: tickets whose queue is probably wrong; they counted less in ``stage``.
         notes: what was chosen, for the model card.
     """
 
     stage: LinearStage
     out_of_fold: Probabilities
+    suspects: Suspects
     notes: dict[str, object]
 
 
@@ -55,16 +58,20 @@ def fit_linear(
     *,
     seed: int = 0,
     folds: int = 5,
+    trust_labels: bool = False,
     quiet: bool = False,
 ) -> LinearFit:
     """Fit TF-IDF and one logistic regression a head.
 
     C is chosen by 3-fold cross-validation on log-loss, as the gates need probabilities and not
-    only the best class; character n-grams are taken if they lower it by 3 %.
+    only the best class; character n-grams are taken if they lower it by 3 %. Tickets whose queue
+    the cross-fitting finds to be probably wrong count less in the fit of the queues.
 
     Args:
         texts: cleaned texts of the train split.
-        targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing.
+        targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing
+            (never so for the queue).
+        trust_labels: look for no suspects.
 
     Raises:
         TrainingError: there is one class only.
@@ -78,18 +85,24 @@ def fit_linear(
         chosen, c, notes = _choose([texts[i] for i in trial], targets[QUEUE][trial], seed, bar)
         matrix, vectorizers = _vectorize(texts, chosen)
         out: Probabilities = {}
-        coefficients, intercepts = {}, {}
+        coefficients, intercepts, suspects = {}, {}, NOBODY
         for name, classes in heads.items():
             known = np.flatnonzero(targets[name] >= 0)
             x, y = matrix[known], targets[name][known]
-            model = _regression(c).fit(x, y)
+            unseen = _cross_fit(x, y, len(classes), c, folds, seed, bar)
+            weights = None
+            if name == QUEUE and not trust_labels:
+                suspects = find_suspects(y, unseen)
+                weights = suspects.weights(len(y))
+            model = _regression(c).fit(x, y, sample_weight=weights)
             bar.update()
             coefficients[name], intercepts[name] = _as_columns(model, len(classes))
             out[name] = _spread(model, matrix, len(classes))
-            out[name][known] = _cross_fit(x, y, len(classes), c, folds, seed, bar)
+            out[name][known] = unseen
     stage = LinearStage(heads, vectorizers, coefficients, intercepts)
     notes["terms"] = matrix.shape[1]
-    return LinearFit(stage, out, notes)
+    notes["suspects"] = len(suspects)
+    return LinearFit(stage, out, suspects, notes)
 
 
 def _choose(

@@ -30,7 +30,7 @@ TARGETS = {
 
 @pytest.fixture(scope="module")
 def fitted() -> LinearFit:
-    return fit_linear(TEXTS, TARGETS, HEADS, quiet=True)
+    return fit_linear(TEXTS, TARGETS, HEADS, trust_labels=True, quiet=True)
 
 
 def test_the_stage_gives_the_probabilities_of_a_pipeline_of_scikit_learn(fitted: LinearFit) -> None:
@@ -149,9 +149,25 @@ def test_one_class_only_is_an_error_that_names_the_label(y: list[int]) -> None:
 
 
 def test_the_same_seed_gives_the_same_files(fitted: LinearFit) -> None:
-    again = fit_linear(TEXTS, TARGETS, HEADS, quiet=True)
+    again = fit_linear(TEXTS, TARGETS, HEADS, trust_labels=True, quiet=True)
     assert again.stage.to_files() == fitted.stage.to_files()
     assert np.array_equal(again.out_of_fold["queue"], fitted.out_of_fold["queue"])
+
+
+def test_a_clash_with_what_the_others_say_counts_less() -> None:
+    words = np.asarray(["vpn tunnel", "invoice refund"])
+    y = np.arange(80) % 2
+    texts = [f"{words[k]} {'abcdefghij'[n % 10] * 3}" for n, k in enumerate(y)]
+    y[0] = 1
+    heads = {"queue": ("network", "billing")}
+    fit = fit_linear(texts, {"queue": y}, heads, quiet=True)
+    assert fit.suspects.rows.tolist() == [0]
+    assert fit.notes["suspects"] == 1
+    trusting = fit_linear(texts, {"queue": y}, heads, trust_labels=True, quiet=True)
+    assert len(trusting.suspects) == 0
+    assert np.array_equal(trusting.out_of_fold["queue"], fit.out_of_fold["queue"])
+    asked = ["the vpn tunnel"]
+    assert fit.stage.predict(asked)["queue"][0, 0] > trusting.stage.predict(asked)["queue"][0, 0]
 
 
 def test_a_trial_sample_holds_the_rare_classes() -> None:
