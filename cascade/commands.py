@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
@@ -18,6 +18,9 @@ from cascade.decision import Decision
 from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
 from cascade.ticket import MAX_CHARACTERS, Ticket
+
+if TYPE_CHECKING:
+    from cascade.explain import Explanation
 
 SHOWN = 10
 """Bad rows that are named on the terminal; all of them are in the errors file."""
@@ -37,12 +40,15 @@ bundle_option = click.option(
     epilog="\b\nExamples:\n"
     '  cascade route "cannot log into vpn since this morning" --bundle bundles/it\n'
     "  cascade route - --json < ticket.txt\n"
+    '  cascade route "cannot log into vpn" --explain\n'
 )
 @click.argument("text")
 @bundle_option
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
-def route(text: str, bundle: Path, as_json: bool) -> None:
+@click.option("--explain", "explained", is_flag=True, help="Say why: words, past tickets, gates.")
+def route(text: str, bundle: Path, as_json: bool, explained: bool) -> None:
     """Route one ticket. TEXT is the ticket, or - to read it from standard input."""
+    from cascade.explain import explain
     from cascade.router import Cascade
 
     if text == "-":
@@ -53,11 +59,15 @@ def route(text: str, bundle: Path, as_json: bool) -> None:
         raise InputError(f"the ticket is longer than {MAX_CHARACTERS:,} characters")
     cascade = Cascade.load(bundle, llm=LLMSettings.read(os.environ).backend)
     cascade.warm_up()
-    (decision,) = cascade.route([Ticket(text)])
+    ticket = Ticket(text)
+    (decision,) = cascade.route([ticket])
+    why = explain(cascade, ticket, decision) if explained else None
     if as_json:
-        click.echo(json.dumps(decision.to_dict(), indent=2, ensure_ascii=False))
+        plain = decision.to_dict() | ({"explanation": why.to_dict()} if why else {})
+        click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(describe(decision)))
+        lines = describe(decision) + (describe_why(why) if why else [])
+        click.echo("\n".join(lines))
 
 
 def describe(decision: Decision) -> list[str]:
@@ -74,6 +84,21 @@ def describe(decision: Decision) -> list[str]:
     for name, label in decision.labels.items():
         lines.append(f"  {name}: {label.value} ({label.confidence:.1%})")
     lines.append(f"  bundle     {decision.bundle}")
+    return lines
+
+
+def describe_why(why: Explanation) -> list[str]:
+    """An explanation as lines for people."""
+    lines = ["why"]
+    lines += [f"  {passage.text}" for passage in why.gates]
+    for queue, sign in ((why.queue, 1), (why.against, -1)):
+        words = [f"{w.text} {w.weight:+.2f}" for w in why.words if sign * w.weight > 0]
+        if words:
+            lines.append(f"  words for {queue}: {', '.join(words)}")
+    if why.neighbours:
+        lines.append("  past tickets with most in common:")
+    for near in why.neighbours:
+        lines.append(f"    {near.queue} ({near.similarity:.0%} of the words): {near.excerpt}")
     return lines
 
 
