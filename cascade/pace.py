@@ -25,20 +25,23 @@ OCTAVES = 16
 """The last one holds all texts of 16,384 characters and more, beyond what stages look at."""
 PATIENCE, LONGEST_PATIENCE = 8, 1024
 """Tickets that are turned away before one is let through, at first and at most."""
+AT_LEAST = 1.25
+"""What was broken off is believed to take so many times as long as it had."""
 
 
 class _Octave:
     """What is known of one stage and texts of one length, give or take a factor of two."""
 
-    __slots__ = ("expected", "left", "patience", "probing", "recent", "refused")
+    __slots__ = ("expected", "left", "patience", "probing", "recent", "refused", "tried")
 
     def __init__(self) -> None:
         self.recent: deque[float] = deque(maxlen=RECENT)
         self.expected = 0.0
         self.refused = 0  # tickets in a row
         self.left = 0.0  # milliseconds that the last of them had
-        self.patience = PATIENCE
         self.probing = False
+        self.patience = PATIENCE
+        self.tried = 0.0  # most milliseconds that a ticket had which was let through in vain
 
     def add(self, ms: float) -> None:
         self.recent.append(ms)
@@ -71,7 +74,7 @@ class Pace:
 
         Args:
             finished: False if it was broken off then. It would have taken longer, nobody knows
-                how much: twice as long is believed, and no less than was expected.
+                how much: a quarter more is believed, and no less than was expected.
         """
         at = _octave(characters)
         with self._lock:
@@ -84,10 +87,11 @@ class Pace:
                         octave.forget()
             elif its.probing:
                 its.patience = min(2 * its.patience, LONGEST_PATIENCE)
-            its.add(ms if finished else max(2 * ms, self._expect(stage, at)))
+                its.tried = max(its.tried, its.left)
+            its.add(ms if finished else max(AT_LEAST * ms, self._expect(stage, at)))
             its.probing, its.refused = False, 0
             if its.expected <= its.left:
-                its.patience = PATIENCE
+                its.patience, its.tried = PATIENCE, 0.0
 
     def rounds(
         self, stage: str, lengths: Sequence[int], at_once: int, left: Callable[[], float]
@@ -119,7 +123,8 @@ class Pace:
             its = self._stages[stage][_octave(characters)]
             its.refused += 1
             its.left = left
-            if its.refused <= its.patience:
+            # Others may have had so little time that their failure says nothing of this one.
+            if its.refused <= (its.patience if left <= its.tried else PATIENCE):
                 return False
             its.probing, its.refused = True, 0
             return True

@@ -93,10 +93,10 @@ def test_ten_times_slower_is_learnt_at_once_and_recovery_within_the_memory() -> 
 def test_what_was_broken_off_would_have_taken_longer() -> None:
     pace = Pace()
     pace.observe("llm", 500, 150.0, finished=False)
-    assert pace.expect("llm", 500) == 300.0
-    pace.observe("llm", 500, 20.0, finished=False)
-    pace.observe("llm", 500, 20.0, finished=False)
-    assert pace.expect("llm", 500) == 300.0
+    assert pace.expect("llm", 500) > 150.0
+    for _ in range(RECENT):
+        pace.observe("llm", 500, 20.0, finished=False)
+    assert pace.expect("llm", 500) > 150.0, "that 20 ms are too few is no news"
 
 
 def test_several_threads_may_observe_and_ask() -> None:
@@ -238,6 +238,14 @@ def test_that_holds_however_long_it_was_slow(machine: Machine) -> None:
     machine.requests(10, takes=100)
     machine.requests(100, takes=10)
     assert machine.refused <= 2 * PATIENCE, "the long wait is forgotten with what caused it"
+
+
+def test_that_some_have_too_little_time_is_not_held_against_others(machine: Machine) -> None:
+    machine.requests(10_000, takes=100, left=20)
+    for _ in range(RECENT):
+        machine.pace.observe("encoder", 500, 1000.0)
+    machine.requests(100, takes=100, left=150)
+    assert machine.refused <= 2 * PATIENCE
 
 
 def test_shorter_tickets_that_were_slow_no_longer_hold_up_longer_ones(machine: Machine) -> None:
