@@ -29,13 +29,15 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class StageTrace:
-    """What one stage had to say: its confidence in its best queue, and what it took.
+    """What was believed after one stage: the best queue, how surely, and what it took.
 
-    ``confidence`` is that of all stages up to this one, joined and calibrated; ``ms`` is wall
-    time in milliseconds (the only field of a decision that differs from one run to the next).
+    ``queue`` and ``confidence`` are those of all stages up to this one, joined and calibrated;
+    ``ms`` is wall time in milliseconds (the only field of a decision that differs from one run to
+    the next).
     """
 
     name: str
+    queue: str
     confidence: float
     ms: float
 

@@ -16,11 +16,13 @@ from cascade.stages.linear import LinearStage
 from cascade.stages.llm import LLMStage
 from cascade.stages.neighbours import NeighboursStage
 
+GATES = "gates.json"
+
 
 def load_stages(
     bundle: Bundle, threads: int, llm: Callable[[str], Backend] | None
-) -> tuple[list[Stage | Adviser], Gates]:
-    """The stages of a bundle, in order, and its gates.
+) -> list[Stage | Adviser]:
+    """The stages of a bundle, in order.
 
     Args:
         threads: tickets of one call that a stage may work on at a time.
@@ -31,8 +33,16 @@ def load_stages(
         BundleError: something is missing, damaged, or of a newer version.
     """
     loader = _Loader(bundle, threads, llm)
-    stages = [loader.stage(name) for name in bundle.manifest.stages]
-    return stages, Gates.from_dict(_json(bundle, "gates.json"))
+    return [loader.stage(name) for name in bundle.manifest.stages]
+
+
+def load_gates(bundle: Bundle) -> Gates:
+    """The gates of a bundle.
+
+    Raises:
+        BundleError: the file is missing, damaged, or of another version.
+    """
+    return Gates.from_dict(_json(bundle, GATES))
 
 
 class _Loader:

@@ -40,7 +40,7 @@ from cascade.stages.base import QUEUE
 from cascade.stages.neighbours import NeighboursStage, Vote
 from eval.datasets import data_folder
 from train.examples import fit_neighbours
-from train.gates import fit_weights
+from train.joining import fit_weights
 from train.reader.episodes import held_out_intents
 
 RESULTS = Path(__file__).parent / "results" / "few_shot.json"

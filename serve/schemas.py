@@ -16,10 +16,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from cascade.explain import Explanation
 from cascade.ticket import MAX_CHARACTERS, Ticket
 from serve.problems import INVALID_FIELD, Problem
 
 MAX_TICKETS = 256
+MAX_EXPLAINED = 32
 MAX_DEADLINE_MS = 60_000
 ROOT = "$"
 """Names the body itself where no field of it can be named."""
@@ -94,6 +96,9 @@ class RouteIn(TicketIn):
         Deadline | None,
         Field(description="the answer comes by then, from the deepest stage that could finish"),
     ] = None
+    explain: Annotated[
+        bool, Field(description="say why; that takes some milliseconds beside the deadline")
+    ] = False
 
 
 class BatchIn(BaseModel):
@@ -109,6 +114,18 @@ class BatchIn(BaseModel):
 
     tickets: Annotated[list[TicketIn], Field(min_length=1, max_length=MAX_TICKETS)]
     deadline_ms: Annotated[Deadline | None, Field(description="for the whole batch")] = None
+    explain: Annotated[bool, Field(description=f"say why; for at most {MAX_EXPLAINED} tickets")] = (
+        False
+    )
+
+    @field_validator("explain")
+    @classmethod
+    def _few(cls, explain: bool, info: Any) -> bool:
+        if explain and len(info.data.get("tickets", ())) > MAX_EXPLAINED:
+            raise PydanticCustomError(
+                "explain", f"at most {MAX_EXPLAINED} tickets can be explained at a time"
+            )
+        return explain
 
 
 class ChoiceOut(BaseModel):
@@ -126,9 +143,10 @@ class LabelOut(BaseModel):
 
 
 class StageOut(BaseModel):
-    """What one stage had to say, and the milliseconds it took."""
+    """What was believed after a stage, and the milliseconds that it took."""
 
     name: str
+    queue: str
     confidence: Confidence
     ms: float
 
@@ -148,6 +166,10 @@ class DecisionOut(BaseModel):
     stages: Annotated[list[StageOut], Field(description="the stages that ran, in order")]
     bundle: Annotated[str, Field(description="id of the bundle that answered")]
     reason: Annotated[str, Field(description="why it goes to review; empty for route")]
+    explanation: Annotated[
+        Explanation | None,
+        Field(description="null unless asked for; holds the customer's words, so not for logs"),
+    ]
 
 
 class BatchOut(BaseModel):

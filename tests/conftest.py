@@ -15,12 +15,13 @@ import pytest
 
 from cascade.bundle import Bundle, Columns
 from cascade.bundle import write as write_bundle
-from cascade.gate import NEVER, Gate, Gates
+from cascade.gate import NEVER, Gate, Gates, Join
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from train.fit import train
 from train.options import Options
+from train.promise import Promise
 from train.starter import generate, write
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,9 @@ def starter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle with both stages, int8 encoder included; too little trained to be good."""
     out = tmp_path_factory.mktemp("bundles") / "tiny"
-    options = Options(STARTER_COLUMNS, minutes=0.1, tokens=64, target=0.8, quiet=True)
+    options = Options(
+        STARTER_COLUMNS, minutes=0.1, tokens=64, promise=Promise(0.8, 0.6), quiet=True
+    )
     with pytest.MonkeyPatch.context() as patch:
         # On 50 gate tickets a single other answer is more than int8 may cost.
         patch.setattr("train.export.INT8_COST", 1.0)
@@ -62,7 +65,13 @@ def reader_bundle(
     out = tmp_path_factory.mktemp("bundles") / "reader"
     tiny = str(encoder_folder("bert"))
     options = Options(
-        STARTER_COLUMNS, 0.03, tiny, tokens=48, target=0.8, llm=LLMSettings(), quiet=True
+        STARTER_COLUMNS,
+        0.03,
+        tiny,
+        tokens=48,
+        promise=Promise(0.8, 0.6),
+        llm=LLMSettings(),
+        quiet=True,
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.export.INT8_COST", 1.0)
@@ -76,11 +85,16 @@ def open_bundle(reader_bundle: Path) -> Path:
     made = Bundle.open(reader_bundle)
     weights = [(1.0,), (0.5, 1.0), (0.5, 1.0, 0.5), (0.5, 1.0, 0.5, 1.0)]
     gates = [
-        Gate(stage, dict.fromkeys(made.manifest.heads, its), NEVER if stage != "llm" else 0.3)
+        Gate.even(
+            stage,
+            dict.fromkeys(made.manifest.heads, Join(its)),
+            NEVER if stage != "llm" else 0.3,
+            len(made.manifest.heads[QUEUE]),
+        )
         for stage, its in zip(made.manifest.stages, weights, strict=True)
     ]
     files = {name: made.read(name) for name in made.files}
-    files["gates.json"] = json.dumps(Gates(0.8, tuple(gates)).to_dict()).encode()
+    files["gates.json"] = json.dumps(Gates(tuple(gates)).to_dict()).encode()
     return write_bundle(reader_bundle.with_name("open"), made.manifest, files).path
 
 
@@ -89,7 +103,7 @@ def linear_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle of the linear stage alone, of few tickets, so that it is small."""
     folder = tmp_path_factory.mktemp("bundles")
     write(folder / "few.csv", 300, seed=4)
-    options = Options(STARTER_COLUMNS, minutes=0, target=0.8, quiet=True)
+    options = Options(STARTER_COLUMNS, minutes=0, promise=Promise(0.8, 0.6), quiet=True)
     train(folder / "few.csv", folder / "linear-only", options, say=lambda line: None)
     return folder / "linear-only"
 
@@ -138,11 +152,16 @@ def fake_cascade() -> Callable[..., Cascade]:
     def build(*stages: tuple[str, float, float], heads: Heads = HEADS) -> Cascade:
         gates = [
             # Only the stage itself counts, so that what it says is what the cascade says.
-            Gate(name, dict.fromkeys(heads, (0.0,) * at + (1.0,)), threshold)
+            Gate.even(
+                name,
+                dict.fromkeys(heads, Join((0.0,) * at + (1.0,))),
+                threshold,
+                len(heads[QUEUE]),
+            )
             for at, (name, _, threshold) in enumerate(stages)
         ]
         fakes = [FakeStage(name, sure, heads) for name, sure, _ in stages]
-        return Cascade(fakes, Gates(0.9, tuple(gates)), heads, "fake-0")
+        return Cascade(fakes, Gates(tuple(gates)), heads, "fake-0")
 
     return build
 

@@ -77,10 +77,17 @@ Examples:
 )
 @click.option(
     "--target",
-    default=0.95,
+    "targets",
+    multiple=True,
+    metavar="PROMISE",
+    help="What is asked of the settled tickets; see cascade gate --help.  "
+    "[default: precision>=0.95]",
+)
+@click.option(
+    "--confidence",
+    default=0.9,
     show_default=True,
-    type=click.FloatRange(0.5, 1.0),
-    help="Share of the tickets settled at a stage that should be right.",
+    help="How surely the target must hold.",
 )
 @click.option(
     "--llm",
@@ -108,6 +115,12 @@ Examples:
     type=click.IntRange(5),
     help="Labels with fewer rows are dropped.",
 )
+@click.option(
+    "--trust-labels",
+    is_flag=True,
+    help="Do not look for wrong labels; without it suspects count less, and are listed in "
+    "OUT.suspects.csv for you to look at.",
+)
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -122,13 +135,15 @@ def train(
     minutes: float,
     encoder: str | None,
     tokens: int,
-    target: float,
+    targets: tuple[str, ...],
+    confidence: float,
     llm_url: str | None,
     llm_model: str | None,
     llm_dialect: str | None,
     queues: Path | None,
     test_file: Path | None,
     min_rows: int,
+    trust_labels: bool,
     encoding: str,
     seed: int,
     quiet: bool,
@@ -146,6 +161,7 @@ def train(
     try:
         from train.fit import train as fit
         from train.options import Options
+        from train.promise import Promise
     except ImportError as error:
         from cascade.errors import MissingExtraError
 
@@ -161,12 +177,13 @@ def train(
         minutes,
         encoder,
         tokens,
-        target,
+        Promise.read(targets, confidence),
         llm,
         queues,
         test_file,
         encoding,
         min_rows,
+        trust_labels,
         seed,
         quiet,
     )

@@ -28,7 +28,7 @@ from cascade.stages.base import QUEUE, Heads
 from train import checkpoint
 from train.bert import Encoder
 from train.checkpoint import Standing
-from train.gates import fit_weights
+from train.joining import fit_weights
 from train.precision import fastest_dtype
 from train.recipe import Lessons, Recipe, passes_for
 

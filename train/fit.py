@@ -16,9 +16,11 @@ from cascade.errors import InputError
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE
-from train.gates import fit_gates
-from train.linear import fit_linear
+from train.gates import Witnesses, fit_gates
+from train.linear import LinearFit, fit_linear
+from train.noise import ids_by_line, write_suspects
 from train.options import Options
+from train.plan import describe
 from train.read import Table, encode, heads_of, read_table
 from train.report import evaluate, model_card, table
 from train.split import Split, split_by_time, split_randomly
@@ -27,6 +29,9 @@ from train.stages import Made, add_encoder, add_examples, witness
 HELD_OUT = 0.1
 MOST_HELD_OUT = 10_000
 """Tickets beyond this sharpen neither the gates nor the figures, but cost encoder time."""
+ENOUGH_GATE, MOST_GATE = 1_000, 0.2
+"""A promise takes some hundreds of tickets to prove, so a small file gives more than a tenth of
+itself to the gates, up to the second figure."""
 
 
 def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = print) -> Bundle:
@@ -57,8 +62,17 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     gate_targets = {name: y[split.gate] for name, y in targets.items()}
 
     made = Made()
-    linear = fit_linear(train_texts, train_targets, heads, seed=options.seed, quiet=options.quiet)
+    linear = fit_linear(
+        train_texts,
+        train_targets,
+        heads,
+        trust_labels=options.trust_labels,
+        seed=options.seed,
+        quiet=options.quiet,
+    )
     made.add(linear.stage, linear.stage.to_files(), linear.notes)
+    if not options.trust_labels:
+        _list_suspects(path, out, linear, tickets.take(split.train), heads[QUEUE], options, say)
     if options.minutes > 0:
         add_encoder(
             made,
@@ -72,19 +86,15 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     if options.llm:
         add_examples(made, train_texts, train_targets, heads, linear, options, say)
     say(f"fitting the gates on {len(gate_texts):,} tickets")
-    gates = fit_gates(
+    witnesses = Witnesses(
         [stage.name for stage in made.stages],
         [witness(stage, gate_texts, options.quiet) for stage in made.stages],
         gate_targets,
-        target=options.target,
+        heads[QUEUE],
     )
-    for gate in gates.gates:
-        say(
-            f"  {gate.stage}: settles {gate.coverage:.1%} of what reaches it, "
-            f"{gate.precision:.1%} of it right (confidence >= {gate.threshold:.3f})"
-            if gate.coverage
-            else f"  {gate.stage}: settles nothing, as no threshold keeps {gates.target:.0%}"
-        )
+    gates = fit_gates(witnesses, options.promise, seed=options.seed)
+    for line in describe(gates.plan):
+        say(f"  {line}")
     made.files["gates.json"] = json.dumps(gates.to_dict(), indent=2).encode()
 
     test = held if held is not None else tickets.take(split.test)
@@ -118,6 +128,27 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     return written
 
 
+def _list_suspects(
+    path: Path,
+    out: Path,
+    linear: LinearFit,
+    tickets: Table,
+    queues: Sequence[str],
+    options: Options,
+    say: Callable[[str], None],
+) -> None:
+    """Beside the bundle and not in it, as it quotes words of the tickets."""
+    listed = out.parent / f"{out.name}.suspects.csv"
+    column = options.columns.id
+    ids = ids_by_line(path, column, options.encoding) if column else {}
+    write_suspects(listed, linear.suspects, tickets, ids, linear.stage, queues)
+    share = len(linear.suspects) / len(tickets)
+    say(
+        f"{len(linear.suspects):,} tickets ({share:.1%}) seem to be in the wrong queue; they count "
+        f"less, and {listed} lists them to be looked at"
+    )
+
+
 def _check_names(also: Sequence[str]) -> None:
     names = output_columns([QUEUE, *also])
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -142,6 +173,7 @@ def read_split(
     for line in report.lines():
         say(line)
     share = min(HELD_OUT, MOST_HELD_OUT / len(tickets))
+    gate_share = max(share, min(MOST_GATE, ENOUGH_GATE / len(tickets)))
     held = None
     if options.test_file:
         held, report = read_table(
@@ -162,10 +194,10 @@ def read_split(
             )
     test = 0.0 if held else share
     if tickets.dates:
-        split = split_by_time(tickets.dates, gate=share, test=test)
+        split = split_by_time(tickets.dates, gate=gate_share, test=test)
     else:
         split = split_randomly(
-            tickets.texts, tickets.labels, gate=share, test=test, seed=options.seed
+            tickets.texts, tickets.labels, gate=gate_share, test=test, seed=options.seed
         )
     return tickets, held, split
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cascade.bundle import Columns
 from cascade.llm.settings import LLMSettings
+from train.promise import Promise
 from train.read import MIN_ROWS
 
 
@@ -19,10 +20,11 @@ class Options:
         minutes: most time for fine-tuning the encoder; 0 leaves the encoder out.
         encoder: local folder or hub id of the pretrained encoder; None for all-MiniLM-L6-v2.
         tokens: most tokens of a ticket that the encoder reads.
-        target: precision that the tickets settled at each stage should have.
+        promise: what is asked of the settled tickets.
         llm: who answers in the llm stage; None leaves out that stage and the neighbours' vote.
         queues: ``queues.toml`` with descriptions of queues, for the llm stage.
         test_file: tickets to test on; by default a tenth of the training file.
+        trust_labels: look for no tickets whose queue is probably wrong.
         seed: of the split and of everything drawn at random.
     """
 
@@ -30,11 +32,12 @@ class Options:
     minutes: float = 15.0
     encoder: str | None = None
     tokens: int = 256
-    target: float = 0.95
+    promise: Promise = field(default_factory=Promise)
     llm: LLMSettings | None = None
     queues: Path | None = None
     test_file: Path | None = None
     encoding: str = "utf-8"
     min_rows: int = MIN_ROWS
+    trust_labels: bool = False
     seed: int = 0
     quiet: bool = False

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cascade.bundle import Manifest
 from cascade.decision import Decision
-from cascade.gate import join
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Adviser, Probabilities, Stage
 from cascade.ticket import Ticket
@@ -74,8 +73,8 @@ def evaluate(
         alone = answers[QUEUE].argmax(axis=1)
         figures["stages"][stage.name] = {**quality(y, alone, classes), **times(ms)}
     if len(seen) > 1:
-        weights = cascade.gates.gates[len(seen) - 1].weights[QUEUE]
-        joined = join([s[QUEUE] for s in seen], weights).argmax(axis=1)
+        every = cascade.gates.gates[len(seen) - 1].joins[QUEUE]
+        joined = every([s[QUEUE] for s in seen]).argmax(axis=1)
         figures["joined"] = quality(y, joined, classes)
     decisions, ms = _timed(lambda text: cascade.route([Ticket(text)])[0], texts)
     number = {queue: at for at, queue in enumerate(cascade.queues)}

@@ -19,7 +19,7 @@ DECISION = Decision(
     action="route",
     alternatives=(Choice("access", 0.2), Choice("billing", 0.1)),
     labels={"urgency": Label("high", 0.6)},
-    stages=(StageTrace("linear", 0.4, 0.1), StageTrace("encoder", 0.7, 6.2)),
+    stages=(StageTrace("linear", "bug", 0.4, 0.1), StageTrace("encoder", "bug", 0.7, 6.2)),
     bundle="it-0123456789",
 )
 
@@ -37,8 +37,8 @@ def test_a_decision_is_plain_json() -> None:
         ],
         "labels": {"urgency": {"value": "high", "confidence": 0.6}},
         "stages": [
-            {"name": "linear", "confidence": 0.4, "ms": 0.1},
-            {"name": "encoder", "confidence": 0.7, "ms": 6.2},
+            {"name": "linear", "queue": "bug", "confidence": 0.4, "ms": 0.1},
+            {"name": "encoder", "queue": "bug", "confidence": 0.7, "ms": 6.2},
         ],
         "bundle": "it-0123456789",
         "reason": "",

@@ -12,15 +12,21 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from cascade.errors import BundleError
-from cascade.gate import Gate, Gates, join
+from cascade.gate import NEVER, Gate, Gates, Join, join
 from cascade.stages.base import softmax
 
 GATES = Gates(
-    0.95,
     (
-        Gate("linear", {"queue": (0.8,), "urgency": (1.1,)}, 0.91, 0.6, 0.96),
-        Gate("encoder", {"queue": (0.3, 0.9), "urgency": (0.2, 1.0)}, 0.88, 0.5, 0.95),
+        Gate(
+            "linear",
+            {"queue": Join((0.8,), (0.1, -0.1, 0.0)), "urgency": Join((1.1,))},
+            stop=(0.91, 0.8, 0.7),
+            settle=(0.9, 0.85, NEVER),
+            give_up=0.2,
+        ),
+        Gate.even("encoder", {"queue": Join((0.3, 0.9)), "urgency": Join((0.2, 1.0))}, 0.88, 3),
     ),
+    {"coverage": 0.8},
 )
 
 
@@ -96,21 +102,57 @@ def test_softmax_never_overflows(logits: NDArray[np.float32]) -> None:
     assert np.allclose(out.sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_gate_settles_from_its_threshold_on() -> None:
-    confidence = np.asarray([0.9099, 0.91, 0.95], dtype=np.float32)
-    assert GATES.gates[0].settles(confidence).tolist() == [False, True, True]
+def test_a_gate_stops_and_settles_from_its_queues_threshold_on() -> None:
+    confidence = np.asarray([0.9099, 0.91, 0.95, 0.84, 0.99], dtype=np.float32)
+    best = np.asarray([0, 0, 0, 1, 2])
+    assert GATES.gates[0].stops(confidence, best).tolist() == [False, True, True, True, True]
+    assert GATES.gates[0].settles(confidence, best).tolist() == [True, True, True, False, False]
+
+
+def test_a_gate_gives_up_below_a_confidence() -> None:
+    confidence = np.asarray([0.19, 0.2], dtype=np.float32)
+    best = np.asarray([0, 0])
+    assert GATES.gates[0].stops(confidence, best).tolist() == [True, False]
+    assert not GATES.gates[0].settles(confidence, best).any()
+
+
+def test_a_stage_that_no_gate_listens_to_is_not_asked() -> None:
+    mute = Gate.even("encoder", {"queue": Join((0.8, 0.0))}, NEVER, 3)
+    heard_later = Gate.even("llm", {"queue": Join((0.8, 0.1, 1.0))}, NEVER, 3)
+    linear = Gate.even("linear", {"queue": Join((0.0,))}, 0.9, 3)
+    assert Gates((linear, mute)).asked == (True, False)
+    assert Gates((linear, mute, heard_later)).asked == (True, True, True)
+    assert GATES.asked == (True, True)
+
+
+@given(witnesses(), st.floats(-5, 5))
+def test_a_bias_that_all_classes_have_changes_nothing(
+    drawn: tuple[list[NDArray[np.float32]], list[float]], bias: float
+) -> None:
+    arrays, weights = drawn
+    biased = join(arrays, weights, (bias,) * arrays[0].shape[1])
+    assert np.allclose(biased, join(arrays, weights), atol=1e-4)
+
+
+def test_a_bias_makes_a_class_likelier() -> None:
+    even = np.full((1, 2), 0.5, dtype=np.float32)
+    assert np.allclose(Join((1.0,), (np.log(3.0), 0.0))([even]), [[0.75, 0.25]])
 
 
 @given(st.floats(0, 1, width=32))
 def test_a_threshold_that_was_written_to_json_settles_the_same(threshold: float) -> None:
     """The threshold is some ticket's own confidence, so the last bit decides."""
-    gates = Gates(0.9, (Gate("linear", {"queue": (1.0,)}, float(np.float32(threshold))),))
+    its = float(np.float32(threshold))
+    gates = Gates((Gate.even("linear", {"queue": Join((1.0,))}, its, 1),))
     read = Gates.from_dict(json.loads(json.dumps(gates.to_dict())))
-    assert read.gates[0].settles(np.asarray([threshold], dtype=np.float32)).all()
+    confidence, best = np.asarray([threshold], dtype=np.float32), np.asarray([0])
+    assert read.gates[0].settles(confidence, best).all()
+    assert read.gates[0].stops(confidence, best).all()
 
 
 def test_a_threshold_above_one_settles_nothing() -> None:
-    assert not Gate("x", {}, 1.01).settles(np.ones(3, dtype=np.float32)).any()
+    gate = Gate.even("x", {}, NEVER, 1)
+    assert not gate.settles(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.int64)).any()
 
 
 def test_gates_are_read_back_from_json() -> None:
@@ -120,16 +162,20 @@ def test_gates_are_read_back_from_json() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("threshold", -0.1, "threshold of linear is not >= 0"),
-        ("threshold", float("nan"), "threshold of linear is not >= 0"),
-        ("threshold", "high", "damaged"),
-        ("weights", {"queue": [1.0, 2.0]}, "bad weights of linear for 'queue'"),
-        ("weights", {"queue": []}, "bad weights"),
-        ("weights", {"queue": [-1.0]}, "bad weights"),
-        ("weights", {"queue": [float("nan")]}, "bad weights"),
-        ("weights", {"queue": [float("inf")]}, "bad weights"),
-        ("weights", [1.0], "damaged"),
-        ("coverage", 10**400, "damaged"),
+        ("stop", [-0.1, 0, 0], "threshold of linear is not >= 0"),
+        ("settle", [float("nan"), 0, 0], "threshold of linear is not >= 0"),
+        ("give_up", float("nan"), "threshold of linear is not >= 0"),
+        ("stop", "high", "damaged"),
+        ("stop", [0.5], "two thresholds for each queue"),
+        ("joins", {"queue": {"weights": [1.0, 2.0], "bias": []}}, "bad weights of linear"),
+        ("joins", {"queue": {"weights": [], "bias": []}}, "bad weights"),
+        ("joins", {"queue": {"weights": [-1.0], "bias": []}}, "bad weights"),
+        ("joins", {"queue": {"weights": [float("nan")], "bias": []}}, "bad weights"),
+        ("joins", {"queue": {"weights": [float("inf")], "bias": []}}, "bad weights"),
+        ("joins", {"queue": {"weights": [1.0], "bias": [float("nan")]}}, "bad biases"),
+        ("joins", {"queue": {"weights": [1.0]}}, "damaged"),
+        ("joins", [1.0], "damaged"),
+        ("give_up", 10**400, "damaged"),
     ],
 )
 def test_gates_that_make_no_sense(field: str, value: object, message: str) -> None:
@@ -139,7 +185,14 @@ def test_gates_that_make_no_sense(field: str, value: object, message: str) -> No
         Gates.from_dict(plain)
 
 
-@pytest.mark.parametrize("plain", [None, [], {}, {"gates": [{}], "target_precision": 1}, "gates"])
+@pytest.mark.parametrize(
+    "plain", [None, [], {}, {"gates": [{}], "plan": {}}, {"gates": [], "plan": 1}, "gates"]
+)
 def test_gates_that_are_none(plain: object) -> None:
     with pytest.raises(BundleError, match=r"gates\.json: damaged"):
         Gates.from_dict(plain)
+
+
+def test_gates_of_an_older_version_name_the_way_out() -> None:
+    with pytest.raises(BundleError, match="cascade gate"):
+        Gates.from_dict({"target_precision": 0.95, "gates": []})

@@ -17,7 +17,7 @@ import pytest
 from cascade.bundle import Bundle, write
 from cascade.decision import Decision
 from cascade.errors import BundleError
-from cascade.gate import Gate, Gates
+from cascade.gate import Gate, Gates, Join
 from cascade.router import NO_TEXT, TOO_LATE, Cascade
 from cascade.ticket import Ticket
 from train.starter import generate
@@ -41,12 +41,12 @@ def bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     however far its few seconds of training took it."""
     tiny = Bundle.open(tiny_bundle)
     heads = tiny.manifest.heads
+    k = len(heads["queue"])
     gates = Gates(
-        0.8,
         (
-            Gate("linear", dict.fromkeys(heads, (1.0,)), 0.7),
-            Gate("encoder", dict.fromkeys(heads, (0.5, 1.0)), 0.3),
-        ),
+            Gate.even("linear", dict.fromkeys(heads, Join((1.0,))), 0.7, k),
+            Gate.even("encoder", dict.fromkeys(heads, Join((0.5, 1.0))), 0.3, k),
+        )
     )
     files = {name: tiny.read(name) for name in tiny.files}
     files["gates.json"] = json.dumps(gates.to_dict()).encode()
@@ -192,7 +192,7 @@ def test_every_decision_is_consistent(cascade: Cascade, expected: list[Decision]
             assert 0 <= label.confidence <= 1
         *before, last = decision.stages
         assert last.confidence == pytest.approx(decision.confidence)
-        assert all(trace.confidence < gates[trace.name].threshold for trace in before)
+        assert all(trace.confidence < gates[trace.name].stop[0] for trace in before)
         assert all(trace.ms >= 0 for trace in decision.stages)
         assert (decision.action == "route") == (decision.stage == last.name)
         assert (decision.action == "review") == (decision.stage == "human") == bool(decision.reason)
@@ -274,8 +274,11 @@ def test_later_stages_are_asked_only_about_open_tickets() -> None:
             return {"queue": np.asarray([[s, 1 - s] for s in sure], dtype=np.float32)}
 
     stages = [Sure("a", 1), Sure("b", 2), Sure("c", 3)]
-    gates = [Gate(s.name, {"queue": (0.0,) * at + (1.0,)}, 0.8) for at, s in enumerate(stages)]
-    cascade = Cascade(stages, Gates(0.9, tuple(gates)), {"queue": ("x", "y")})
+    gates = [
+        Gate.even(s.name, {"queue": Join((0.0,) * at + (1.0,))}, 0.8, 2)
+        for at, s in enumerate(stages)
+    ]
+    cascade = Cascade(stages, Gates(tuple(gates)), {"queue": ("x", "y")})
     texts = ["w w w w", "w", "w w", "w w w", "w"]
     decisions = cascade.route(texts)
     assert stages[0].asked == texts
@@ -288,10 +291,10 @@ def test_what_an_earlier_stage_knew_is_not_thrown_away(fake_cascade: Build) -> N
     """With weight on both, the second stage's confidence rises above its own."""
     cascade = fake_cascade(("a", 0.6, NEVER), ("b", 0.7, NEVER))
     both = tuple(
-        Gate(gate.stage, dict.fromkeys(cascade.heads, (1.0,) * (at + 1)), NEVER)
+        Gate.even(gate.stage, dict.fromkeys(cascade.heads, Join((1.0,) * (at + 1))), NEVER, 3)
         for at, gate in enumerate(cascade.gates.gates)
     )
-    joined = Cascade(cascade.stages, Gates(0.9, both), cascade.heads)
+    joined = Cascade(cascade.stages, Gates(both), cascade.heads)
     assert joined.route(["bug"])[0].confidence > 0.8 > cascade.route(["bug"])[0].confidence
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cascade.errors import InputError
 from cascade.examples import Pool
-from cascade.gate import Gate, Gates
+from cascade.gate import Gate, Gates, Join
 from cascade.llm.base import Answer, NoAnswer, Question
 from cascade.router import Cascade
 from cascade.stages.llm import LLMStage
@@ -38,9 +38,10 @@ def cascade(*names: str) -> Cascade:
         "llm": LLMStage(Knowing(), pool, {}),
     }
     gates = [
-        Gate(name, {"queue": (1.0,) * number}, 0.9) for number, name in enumerate(names, start=1)
+        Gate.even(name, {"queue": Join((1.0,) * number)}, 0.9, len(HEADS["queue"]))
+        for number, name in enumerate(names, start=1)
     ]
-    return Cascade([stages[name] for name in names], Gates(0.95, tuple(gates)), HEADS)
+    return Cascade([stages[name] for name in names], Gates(tuple(gates)), HEADS)
 
 
 def test_with_examples_it_knows_and_without_it_does_not() -> None:

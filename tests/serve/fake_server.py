@@ -54,7 +54,10 @@ class FakeCascade:
             action="route",
             alternatives=(Choice("Billing", 0.1),),
             labels={"urgency": Label("high", 0.7)},
-            stages=(StageTrace("linear", 0.6, 0.3), StageTrace("encoder", 0.9, 9.5)),
+            stages=(
+                StageTrace("linear", "billing", 0.6, 0.3),
+                StageTrace("encoder", "billing", 0.9, 9.5),
+            ),
             bundle=self.bundle_id,
         )
 

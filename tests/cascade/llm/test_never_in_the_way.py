@@ -16,6 +16,7 @@ from cascade.decision import Decision
 from cascade.gate import Gates, join
 from cascade.llm.settings import LLMSettings
 from cascade.router import UNFITTED_WEIGHT, Cascade
+from cascade.stages.llm import SILENT
 
 SECRET = "zebrafalcon"
 TICKET = f"the {SECRET} export shows an error since the invoice of last week was paid"
@@ -32,7 +33,7 @@ def loaded(bundle: Path, url: str, dialect: str, store: Path) -> Cascade:
 
 def without_llm(cascade: Cascade) -> Cascade:
     """The same cascade as if there were no llm stage."""
-    gates = Gates(cascade.gates.target, cascade.gates.gates[:-1])
+    gates = Gates(cascade.gates.gates[:-1])
     return Cascade(cascade.stages[:-1], gates, cascade.heads, cascade.bundle_id)
 
 
@@ -142,6 +143,24 @@ def test_the_deadline_of_a_batch_is_kept(
     assert counts(cascade) == {"late": 12}
 
 
+def test_a_batch_without_a_deadline_waits_for_a_silent_server_once(
+    open_bundle: Path, hostile: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cascade.stages.llm.PATIENCE", 0.5)
+    server = hostile("slow")
+    cascade = loaded(open_bundle, server.url, "logprobs", tmp_path / "answers")
+    without_llm(cascade).warm_up()
+    texts = [f"{TICKET} {n}" for n in range(12)]
+    expected = without_llm(cascade).route(texts)
+    began = time.monotonic()
+    decisions = cascade.route(texts)
+    assert (time.monotonic() - began) * 1000 < 500 + MARGIN_MS
+    assert [said(d) for d in decisions] == [said(d) for d in expected]
+    assert len(server.requests) == 1
+    assert counts(cascade) == {"late": 12}
+    assert [d.reason for d in decisions[1:]] == [SILENT] * 11
+
+
 def test_an_answer_that_was_changed_in_the_store_is_no_answer(
     open_bundle: Path, hostile: Servers, behaviours: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -194,7 +213,7 @@ def test_another_model_than_the_gates_know_suggests_and_never_settles(
     seen = [stage.predict(texts)["queue"] for stage in cascade.stages[:-1]]  # type: ignore[union-attr]
     answer = np.full((1, len(cascade.queues)), 0.02 / (len(cascade.queues) - 1), dtype=np.float32)
     answer[0, 0] = 0.98
-    weights = cascade.gates.gates[2].weights["queue"]
+    weights = cascade.gates.gates[2].joins["queue"].weights
     joined = join([*seen, answer], (*weights, UNFITTED_WEIGHT))[0]
     assert decision.queue == cascade.queues[int(joined.argmax())]
     assert decision.confidence == pytest.approx(float(joined.max()), abs=1e-5)

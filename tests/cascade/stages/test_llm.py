@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from cascade.bundle import Bundle
 from cascade.clean import clean
 from cascade.errors import BundleError
-from cascade.examples import Pool
-from cascade.gate import NEVER, Gate, Gates
+from cascade.examples import BM25, Pool
+from cascade.gate import NEVER, Gate, Gates, Join
 from cascade.llm.base import MAX_CANDIDATES, Answer, NoAnswer, Question
 from cascade.llm.mask import mask
 from cascade.router import TOO_LATE, Cascade
 from cascade.stages.base import Adviser
-from cascade.stages.llm import AT_ONCE, NEIGHBOURS, LLMStage
+from cascade.stages.llm import AT_ONCE, NEIGHBOURS, SILENT, LLMStage
+from cascade.stages.neighbours import NeighboursStage, Vote
 from train.starter import generate
 
 # --- the same ticket, the same decision: the package's reader in a real bundle ---
@@ -183,6 +184,38 @@ def test_the_shortlist_of_many_queues(queues: int, seed: int, data: Any) -> None
     assert set(question.descriptions) <= set(question.candidates)
 
 
+def test_a_ticket_is_masked_and_searched_once_for_both_stages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    masked: list[str] = []
+
+    def counting_mask(text: str) -> str:
+        masked.append(text)
+        return mask(text)
+
+    monkeypatch.setattr("cascade.examples.mask", counting_mask)
+    search = CountingSearch()
+    pool = pool_of(30)
+    pool = Pool(pool.heads, pool.texts, pool.labels, search)
+    texts = ["the printer is broken", "no mail since monday", "the printer is broken"]
+    NeighboursStage(pool, Vote(k=8, power=2.0, smoothing=1.0, sharpness=1.0)).predict(texts)
+    stage = LLMStage(Memory(), pool, {}, threads=2)
+    stage.advise(texts, np.full((3, 30), 1 / 30, np.float32), None)
+    assert masked == search.searched == texts[:2]
+
+
+class CountingSearch(BM25):
+    """Remembers what was searched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.searched: list[str] = []
+
+    def search(self, text: str, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        self.searched.append(text)
+        return super().search(text, k)
+
+
 def test_the_prompts_ticket_is_masked() -> None:
     stage = LLMStage(Memory(), pool_of(3), {})
     text = clean("Hello, my name is Jane Roe, call me at +49 170 1234567, jane.roe@example.com")
@@ -246,6 +279,39 @@ def test_the_deadline_is_handed_on_but_no_answer_takes_for_ever() -> None:
     assert all(now < deadline < now + 100 for deadline in memory.deadlines[1:])
 
 
+def test_a_server_that_falls_silent_holds_a_call_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cascade.stages.llm.PATIENCE", 0.3)
+
+    def answer(question: Question) -> Answer:
+        if question.ticket == "stored":
+            return even(question)
+        time.sleep(max(0.0, memory.deadlines[-1] - time.monotonic()))
+        raise NoAnswer("late", "did not answer in time")
+
+    memory = Memory(answer)
+    stage = LLMStage(memory, pool_of(3), {})
+    joined = np.full((31, 3), 1 / 3, np.float32)
+    began = time.monotonic()
+    advice = stage.advise([*"abc" * 10, "stored"], joined, None)
+    assert 0.3 <= time.monotonic() - began < 0.6
+    assert advice.reasons == ("did not answer in time", *[SILENT] * 29, "")
+    assert stage.state["counts"] == {"late": 30, "answered": 1}
+    stage.advise(["a"], joined[:1], None)
+    assert memory.deadlines[-1] > time.monotonic() - 0.1, "the next call is patient again"
+
+
+def test_a_deadline_that_is_missed_says_nothing_of_the_next_ticket() -> None:
+    def answer(question: Question) -> Answer:
+        if question.ticket == "hard":
+            raise NoAnswer("late", "did not answer in time")
+        return even(question)
+
+    stage = LLMStage(Memory(answer), pool_of(3), {})
+    texts = ["hard", "easy", "easy"]
+    advice = stage.advise(texts, np.full((3, 3), 1 / 3, np.float32), time.monotonic() + 5)
+    assert advice.reasons == ("did not answer in time", "", "")
+
+
 def test_no_more_tickets_are_asked_about_at_once_than_a_server_takes() -> None:
     from threading import Lock
 
@@ -290,7 +356,13 @@ def test_an_adviser_cannot_be_the_first_stage() -> None:
     pool = pool_of(3)
     stage = LLMStage(Memory(), pool, {})
     assert isinstance(stage, Adviser)
-    gates = Gates(0.9, (Gate("llm", dict.fromkeys(pool.heads, (1.0,)), NEVER),))
+    gates = Gates(
+        (
+            Gate.even(
+                "llm", dict.fromkeys(pool.heads, Join((1.0,))), NEVER, len(pool.heads["queue"])
+            ),
+        )
+    )
     with pytest.raises(BundleError, match="llm cannot be the first stage"):
         Cascade([stage], gates, pool.heads)
 

@@ -1,0 +1,298 @@
+"""What is settled: the promise, kept on the half of the gate split that fitted nothing.
+
+Where a ticket stops is fixed by then. So each ticket has one stage, one queue and one confidence,
+and a promise is about a group of tickets that is known beforehand: all of them, those of a stage,
+or those of a queue. Each group has a threshold of its own, and shares the doubt that is allowed
+with the others (Bonferroni), so that all promises hold together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.gate import NEVER, Gate, Gates
+from train.promise import Kept, Promise, Stopped, keep, likely
+
+STEPS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03)
+"""What more and less than the target would cost is shown for these."""
+
+Group = tuple[str, str]
+"""The stage and the queue that the tickets of a group have in common, empty for any."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where ``n`` tickets stop, and what is believed of them there.
+
+    Attributes:
+        gates: that they went through.
+        stage: ``(n,)`` number of the last stage that they reached.
+        joined: ``(n, k)`` queue probabilities there.
+        right: ``(n,)`` whether the best queue is the right one.
+        open: ``(n,)`` whether the last gate would let them go on.
+        fit: ``(n,)`` whether they can be settled: not out of scope, and the stage had an answer.
+        known: ``(n,)`` false for tickets that an adviser was not asked about.
+    """
+
+    gates: list[Gate]
+    stage: NDArray[np.int64]
+    joined: NDArray[np.float32]
+    y: NDArray[np.int64]
+    open: NDArray[np.bool_]
+    fit: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def along(
+        cls,
+        gates: Sequence[Gate],
+        arrays: Sequence[NDArray[np.float32]],
+        outside: Sequence[NDArray[np.bool_] | None],
+        y: NDArray[np.int64],
+    ) -> Walk:
+        """Lead tickets through the gates as `cascade.Cascade.route` does.
+
+        Args:
+            arrays: for each gate the ``(n, k)`` joined probabilities.
+            outside: for each gate the ``(n,)`` tickets that seem to belong to no queue, or None.
+            y: ``(n,)`` true queues, -1 for none of them.
+        """
+        n = len(y)
+        every = np.ones(n, dtype=np.bool_)
+        walk = cls(
+            list(gates),
+            np.zeros(n, dtype=np.int64),
+            arrays[0].copy(),
+            y,
+            every.copy(),
+            every.copy(),
+            every.copy(),
+        )
+        asked = [at for at, heard in enumerate(Gates(tuple(gates)).asked) if heard]
+        judges = [at for at in asked if outside[at] is not None]
+        for at in asked:
+            walk.stage[walk.open] = at
+            walk.joined[walk.open] = arrays[at][walk.open]
+            stops = gates[at].stops(walk.confidence, walk.best)
+            verdict = outside[at]
+            if verdict is not None:
+                walk.fit[walk.open] = ~verdict[walk.open]
+            # Who seems to belong nowhere is asked about as long as somebody may judge better.
+            stops = np.where(walk.fit, stops, at >= judges[-1] if judges else False)
+            walk.open &= ~stops
+        return walk
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """``(n,)`` in the best queue."""
+        return np.asarray(self.joined.max(axis=1))
+
+    @property
+    def best(self) -> NDArray[np.int64]:
+        """``(n,)`` the best queue."""
+        return np.asarray(self.joined.argmax(axis=1))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """``(n,)`` whether it is the right one."""
+        return np.asarray(self.best == self.y)
+
+    def left(self) -> NDArray[np.int64]:
+        """Rows that the next stage would be asked about."""
+        return np.flatnonzero(self.open)
+
+    def then(
+        self,
+        gate: Gate,
+        asked: NDArray[np.int64] | None = None,
+        answered: NDArray[np.bool_] | None = None,
+        joined: NDArray[np.float32] | None = None,
+    ) -> Walk:
+        """The walk through one more gate, that of an adviser who is heard, or else of none.
+
+        Args:
+            asked: rows that it was asked about, of those left.
+            answered: ``(m,)`` which of them it answered.
+            joined: ``(m, k)`` what is believed of them then.
+        """
+        if asked is None or answered is None or joined is None:
+            return replace(self, gates=[*self.gates, gate])
+        stage, believed, fit, known = (
+            a.copy() for a in (self.stage, self.joined, self.fit, self.known)
+        )
+        stage[self.open] = len(self.gates)
+        known[self.open] = False
+        known[asked] = True
+        fit[asked] &= answered
+        believed[asked[answered]] = joined[answered]
+        return Walk([*self.gates, gate], stage, believed, self.y, self.open, fit, known)
+
+
+def settle(
+    walk: Walk,
+    fitting: NDArray[np.int64],
+    testing: NDArray[np.int64],
+    promise: Promise,
+    queues: tuple[str, ...],
+) -> Gates:
+    """The gates with thresholds that keep the promise, and the plan for people.
+
+    Args:
+        fitting, testing: rows of the two halves.
+        queues: their names.
+    """
+    groups = _Groups(walk, fitting, testing, promise, queues)
+    kept = groups.keep(promise)
+    settles = groups.thresholds(kept)
+    gates = tuple(
+        replace(gate, settle=tuple(map(float, its)))
+        for gate, its in zip(walk.gates, settles, strict=True)
+    )
+    plan = {
+        "promise": {**asdict(promise), "queues": dict(promise.queues)},
+        "tickets": {"fitting": len(fitting), "testing": len(testing)},
+        **_totals(walk, testing, settles),
+        "groups": [
+            {"of": groups.name(group), "target": promise.of(group[1]), **asdict(its)}
+            for group, its in kept.items()
+        ],
+        "stages": _stages(walk, testing, settles),
+        "curve": [
+            {"target": target, **_totals(walk, testing, groups.thresholds(groups.keep(other)))}
+            for target, other in _around(promise)
+        ],
+    }
+    return Gates(gates, plan)
+
+
+class _Groups:
+    """The groups of tickets that a promise speaks of, and their tickets in both halves."""
+
+    def __init__(
+        self,
+        walk: Walk,
+        fitting: NDArray[np.int64],
+        testing: NDArray[np.int64],
+        promise: Promise,
+        queues: tuple[str, ...],
+    ) -> None:
+        self._names, self._queues = [gate.stage for gate in walk.gates], queues
+        last = len(self._names) - 1
+        # Where an adviser was asked about some tickets only, they stand for those of its own.
+        apart = {last} if not walk.known[testing].all() else set()
+        self._group = [
+            [
+                (
+                    self._names[at] if promise.per == "stage" or at in apart else "",
+                    queue if promise.per == "queue" or queue in promise.queues else "",
+                )
+                for queue in queues
+            ]
+            for at in range(len(self._names))
+        ]
+        self.parts: dict[Group, tuple[Stopped, Stopped]] = {}
+        best, confidence, right = walk.best, walk.confidence, walk.right
+        every = dict.fromkeys(group for row in self._group for group in row)
+        for group in every:
+            its = np.asarray([[g == group for g in row] for row in self._group])
+            member = its[walk.stage, best] & walk.fit & walk.known
+            parts = [
+                Stopped(confidence[rows], right[rows], len(half))
+                for half in (fitting, testing)
+                for rows in [half[member[half]]]
+            ]
+            self.parts[group] = (parts[0], parts[1])
+
+    def keep(self, promise: Promise) -> dict[Group, Kept]:
+        """The outcome for each group that has tickets.
+
+        Groups without a chance are told from the fitting half, and leave all of the doubt to the
+        others.
+        """
+        some = {group: its for group, its in self.parts.items() if len(its[0].right)}
+        hopeful = [
+            group
+            for group, (before, tested) in some.items()
+            if likely(before, tested.tickets, promise.of(group[1]), promise.confidence)
+        ]
+        confidence = 1 - (1 - promise.confidence) / max(len(hopeful), 1)
+        out = {}
+        for group, (before, tested) in some.items():
+            kept = keep(before, tested, promise.of(group[1]), confidence)
+            if group not in hopeful:
+                kept = Kept(NEVER, needs=kept.needs)
+            out[group] = kept
+        return out
+
+    def thresholds(self, kept: dict[Group, Kept]) -> NDArray[np.float64]:
+        """``(stages, k)`` least confidence that is settled."""
+        return np.asarray(
+            [[kept[g].threshold if g in kept else NEVER for g in row] for row in self._group]
+        )
+
+    def name(self, group: Group) -> str:
+        """A group in words."""
+        return " ".join(part for part in group if part) or "all"
+
+
+def _around(promise: Promise) -> list[tuple[float, Promise]]:
+    """The promise with a few points more and less."""
+    steps = [round(promise.target + step, 4) for step in STEPS]
+    return [(t, replace(promise, target=t, queues={})) for t in steps if 0.5 <= t < 1]
+
+
+def _settled(
+    walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    least = settles.astype(np.float32)[walk.stage[rows], walk.best[rows]]
+    return np.asarray((walk.confidence[rows] >= least) & walk.fit[rows])
+
+
+def _weights(walk: Walk, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``(m,)``: tickets that an adviser was asked about stand for those that it was not."""
+    weights = walk.known[rows].astype(np.float64)
+    last = walk.stage[rows] == len(walk.gates) - 1
+    if (weights[last] == 0).any() and (weights[last] == 1).any():
+        weights[last] *= last.sum() / weights[last].sum()
+    return weights
+
+
+def _totals(walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]) -> dict[str, float]:
+    """Share of the tickets that is settled, and share of these that is right."""
+    settled, weights = _settled(walk, rows, settles), _weights(walk, rows)
+    right = weights[settled] @ walk.right[rows][settled]
+    return {
+        "coverage": _share(weights[settled].sum(), weights.sum()),
+        "precision": _share(right, weights[settled].sum()),
+    }
+
+
+def _stages(
+    walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """What reaches each stage that is asked, what it settles of all, and how much is right."""
+    settled, weights = _settled(walk, rows, settles), _weights(walk, rows)
+    stage, right = walk.stage[rows], walk.right[rows]
+    out = []
+    for at, (gate, asked) in enumerate(
+        zip(walk.gates, Gates(tuple(walk.gates)).asked, strict=True)
+    ):
+        here = settled & (stage == at)
+        out.append(
+            {
+                "stage": gate.stage,
+                "reached": _share(weights[stage >= at].sum(), weights.sum()) if asked else 0.0,
+                "settled": _share(weights[here].sum(), weights.sum()),
+                "right": _share(weights[here] @ right[here], weights[here].sum()),
+            }
+        )
+    return out
+
+
+def _share(part: float, whole: float) -> float:
+    return round(float(part / whole), 4) if whole else 0.0
