@@ -12,6 +12,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import BundleError
 from cascade.llm.base import Example
+from cascade.llm.mask import mask
 from cascade.stages.base import QUEUE, Heads
 
 FILE = "pool.json"
@@ -36,6 +38,12 @@ of banking77, hwu64, hint3 and CLINC150, 8 examples, 20 candidates); for 1 to 3 
 """
 LOOKED_AT = 8
 """Nearest examples that are looked at for each one shown, to have some of the rarer queues."""
+KEPT = 256
+"""Texts whose masking and search are kept: two stages ask for the same, call by call."""
+KEPT_CHARACTERS = 20_000
+"""Longest text that is kept, so that the kept ones never take more than some 40 MB."""
+KEPT_ROWS = 64
+"""Nearest examples that are kept of a search: what a vote or a prompt of 8 looks at."""
 
 
 class Search(Protocol):
@@ -125,13 +133,25 @@ class Pool:
                 raise BundleError(f"examples: a label of {name!r} is not one of the bundle's")
         self._search = search or BM25()
         self._search.index(self.texts)
+        self._masked = lru_cache(KEPT)(mask)
+        self._nearest = lru_cache(KEPT)(partial(_read_only, self._search.search))
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def nearest(self, text: str, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Row numbers and scores of at most ``k`` examples that share a word, best first."""
-        return self._search.search(text, k)
+        """Row numbers and scores of at most ``k`` examples that share a word, best first.
+
+        The arrays are not to be changed: the last few searches are kept, and shared.
+        """
+        if k > KEPT_ROWS or len(text) > KEPT_CHARACTERS:
+            return self._search.search(text, k)
+        rows, scores = self._nearest(text)
+        return rows[:k], scores[:k]
+
+    def masked(self, text: str) -> str:
+        """A cleaned text, masked as the examples are; the last few are kept."""
+        return mask(text) if len(text) > KEPT_CHARACTERS else self._masked(text)
 
     def few_shot(self, text: str, candidates: Sequence[str], k: int) -> tuple[Example, ...]:
         """Examples for a prompt.
@@ -215,6 +235,16 @@ def _whole_numbers(plain: object) -> NDArray[np.int64]:
     if numbers.size and numbers.dtype.kind != "i":
         raise TypeError("not a list of whole numbers")
     return numbers.astype(np.int64)
+
+
+def _read_only(
+    search: Callable[[str, int], tuple[NDArray[np.int64], NDArray[np.float32]]], text: str
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The `KEPT_ROWS` nearest; fewer are always the first of them."""
+    rows, scores = search(text, KEPT_ROWS)
+    rows.setflags(write=False)
+    scores.setflags(write=False)
+    return rows, scores
 
 
 def _alike(some: set[str], others: set[str]) -> bool:

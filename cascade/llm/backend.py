@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from cascade.errors import InputError
 from cascade.llm.base import Answer, Question
-from cascade.llm.client import Limits, Server
-from cascade.llm.dialects import Dialect, dialect_named
-from cascade.llm.probe import probe
+from cascade.llm.client import Server
+from cascade.llm.dialects import Dialect
 from cascade.llm.prompt import DEFAULT_BUDGET, fit
 
 
@@ -33,39 +31,3 @@ class ServerBackend:
         """See `cascade.llm.base.Backend.ask`."""
         path, payload = self.dialect.request(fit(question, self.budget), self.model)
         return self.dialect.read(question, self.server.post(path, payload, deadline))
-
-
-def connect(
-    url: str,
-    *,
-    model: str = "",
-    dialect: str = "",
-    api_key: str | None = None,
-    allow_public: bool = False,
-    budget: int = DEFAULT_BUDGET,
-    limits: Limits | None = None,
-) -> ServerBackend:
-    """A backend for a server.
-
-    With a model and a dialect nothing is sent, so that a service starts while its server is down.
-    Without, the server is probed first (`cascade.llm.probe`), which can take a minute or two.
-
-    Raises:
-        InputError: the address is not allowed, the dialect is unknown, or what was left open
-            could not be found out.
-        NoAnswer: the server was to be probed, and cannot be reached.
-    """
-    server = Server(url, api_key=api_key, limits=limits, allow_public=allow_public)
-    if not (model and dialect):
-        found = probe(
-            url,
-            api_key=api_key,
-            allow_public=allow_public,
-            model=model,
-            dialect=dialect,
-            budget=budget,
-        )
-        if not found.dialect:
-            raise InputError(f"{url} answers in no dialect: see cascade llm check {url}")
-        model, dialect = found.model, found.dialect
-    return ServerBackend(server, dialect_named(dialect), model, budget)

@@ -15,7 +15,8 @@ from cascade.llm.prompt import DEFAULT_BUDGET
 from cascade.llm.settings import DEFAULT_STORE
 
 if TYPE_CHECKING:
-    from cascade.llm.probe import Report, Trial
+    from cascade.llm.probe import Report
+    from cascade.llm.trial import Trial
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -95,6 +96,8 @@ def describe(report: Report) -> list[str]:
     chosen = next((trial for trial in report.trials if trial.dialect == report.dialect), None)
     if chosen is None:
         return [*lines, "This server cannot be used: it answers in no dialect."]
+    if report.models and report.model not in report.models:
+        lines.append("Mind: that model is not listed; the server answers with one that it has.")
     if chosen.right < chosen.asked:
         lines.append(f"Mind: only {chosen.right} of {chosen.asked} easy questions were right.")
     if chosen.full_problem:
@@ -136,17 +139,10 @@ def clear(store: Path) -> None:
 
     A damaged file is set aside, never deleted: it might be something else.
     """
-    from cascade.llm.store import AnswerStore
+    from cascade.llm.store import clear as forget
 
-    try:
-        answers = AnswerStore(store)
-    except InputError:
-        aside = store.with_name(f"{store.name}.damaged")
-        store.rename(aside)
-        for rest in ("-wal", "-shm"):  # SQLite's own, of no use without the file
-            store.with_name(store.name + rest).unlink(missing_ok=True)
-        AnswerStore(store).close()
-        click.echo(f"damaged, or no store of answers: moved to {aside}; {store} is new")
-        return
-    click.echo(f"forgot {answers.clear():,} answers")
-    answers.close()
+    count, aside = forget(store)
+    if aside:
+        click.echo(f"damaged, or no store of answers: moved to {aside}")
+    else:
+        click.echo(f"forgot {count:,} answers")

@@ -180,7 +180,7 @@ class Server:
     @contextmanager
     def _permission(self) -> Iterator[None]:
         """Ask the breaker, and tell it how it went."""
-        permit = self.breaker.enter()
+        permit, began = self.breaker.enter(), time.monotonic()
         success: bool | None = None
         try:
             yield
@@ -192,7 +192,7 @@ class Server:
                 success = True
             raise
         finally:
-            self.breaker.leave(permit, success)
+            self.breaker.leave(permit, success, time.monotonic() - began)
 
     @contextmanager
     def _slot(self, end: float) -> Iterator[None]:

@@ -129,17 +129,14 @@ class LLMSettings:
             from cascade.llm.reader import BUILT_IN, Reader
 
             return Reader(Path(named.model) if named.model else BUILT_IN)
-        from cascade.llm.backend import connect
+        from cascade.llm.backend import ServerBackend
+        from cascade.llm.client import Server
+        from cascade.llm.dialects import dialect_named
         from cascade.llm.store import AnswerStore, Stored
 
-        server = connect(
-            named.url,
-            model=named.model,
-            dialect=named.dialect,
-            api_key=named.key or None,
-            allow_public=named.allow_public,
-        )
-        return Stored(server, AnswerStore(named.store), bundle_id)
+        server = Server(named.url, api_key=named.key or None, allow_public=named.allow_public)
+        backend = ServerBackend(server, dialect_named(named.dialect), named.model)
+        return Stored(backend, AnswerStore(named.store), bundle_id)
 
     def backend(self, bundle_id: str) -> Backend:
         """As `connect`, but a server that has to be asked first keeps nobody from routing.

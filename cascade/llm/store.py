@@ -170,11 +170,11 @@ class AnswerStore:
             self._lock.release()
 
 
-def clear(path: str | os.PathLike[str]) -> int:
-    """Drop all answers; a damaged file is moved away, beside itself, with ``.damaged`` at its end.
+def clear(path: str | os.PathLike[str]) -> tuple[int, Path | None]:
+    """Drop all answers. A damaged file is set aside, never deleted: it might be something else.
 
     Returns:
-        How many answers there were, as far as they could be counted.
+        How many answers there were, and where a damaged file is now; None for a sound one.
 
     Raises:
         InputError: the file is locked or read-only.
@@ -187,9 +187,9 @@ def clear(path: str | os.PathLike[str]) -> int:
         for end in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 Path(f"{path}{end}").replace(f"{path}.damaged{end}")
-        return 0
+        return 0, Path(f"{path}.damaged")
     try:
-        return store.clear()
+        return store.clear(), None
     finally:
         store.close()
 

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from cascade.errors import BundleError
 from cascade.examples import Pool
 from cascade.llm.base import MAX_CANDIDATES, Answer, Backend, NoAnswer, Question
-from cascade.llm.mask import mask
 from cascade.stages.base import QUEUE, Advice, Probabilities
 
 FILE = "config.json"
 SHOTS = 8
 PATIENCE = 60.0
-"""Seconds that one answer may take where no deadline says otherwise: scoring, training."""
+"""Seconds that one answer may take where no deadline says otherwise: scoring, training. The rest of
+a call in which one took longer is not asked about, so a call that falls upon a silent server ends
+after so many seconds, too."""
+SILENT = "the LLM server let another ticket of this call wait in vain"
 SUM_SLACK = 1e-3
 WARM_UP = 10.0
 """Seconds that a cascade waits for the first answer before it routes without one."""
@@ -98,7 +100,10 @@ class LLMStage:
             for name, classes in self._pool.heads.items()
         }
         run = self._threads.map if self._threads and len(texts) > 1 else map
-        answers = run(lambda row: self._advise(texts[row], joined[row], until), range(len(texts)))
+        silent = threading.Event()
+        answers = run(
+            lambda row: self._advise(texts[row], joined[row], until, silent), range(len(texts))
+        )
         reasons = [""] * len(texts)
         for row, answer in enumerate(answers):
             if isinstance(answer, NoAnswer):
@@ -113,7 +118,7 @@ class LLMStage:
 
     def question(self, text: str, joined: NDArray[np.float32]) -> Question:
         """What is asked about a ticket: a cleaned text, and ``(k,)`` joined probabilities."""
-        masked = mask(text)
+        masked = self._pool.masked(text)
         candidates = self._shortlist(masked, joined)
         described = {q: self._descriptions[q] for q in candidates if q in self._descriptions}
         examples = self._pool.few_shot(masked, candidates, self._shots)
@@ -130,11 +135,11 @@ class LLMStage:
         return tuple(self._queues[k] for k in sorted(list(wanted)[:MAX_CANDIDATES]))
 
     def _advise(
-        self, text: str, joined: NDArray[np.float32], until: float | None
+        self, text: str, joined: NDArray[np.float32], until: float | None, silent: threading.Event
     ) -> NDArray[np.float32] | NoAnswer:
         """``(k,)`` probabilities of the queues, or why there are none; either is counted."""
         try:
-            spread = self._ask(text, joined, until)
+            spread = self._ask(text, joined, until, silent)
         except NoAnswer as no:
             self._count(no.kind)
             return no
@@ -142,14 +147,22 @@ class LLMStage:
         return spread
 
     def _ask(
-        self, text: str, joined: NDArray[np.float32], until: float | None
+        self, text: str, joined: NDArray[np.float32], until: float | None, silent: threading.Event
     ) -> NDArray[np.float32]:
         now = time.monotonic()
         if until is not None and now >= until:  # of a batch, perhaps: a question takes a while
             raise NoAnswer("late", "the deadline was over before it was the ticket's turn")
         question = self.question(text, joined)
-        latest = now + PATIENCE
-        answer = self.backend.ask(question, latest if until is None else min(until, latest))
+        given_up = silent.is_set()
+        latest = now if given_up else now + PATIENCE  # a stored answer needs no patience
+        try:
+            answer = self.backend.ask(question, latest if until is None else min(until, latest))
+        except NoAnswer as no:
+            if no.kind == "late" and given_up:
+                raise NoAnswer("late", SILENT) from None
+            if no.kind == "late" and time.monotonic() - now > PATIENCE / 2:
+                silent.set()
+            raise
         return self._spread(question, answer, joined)
 
     def _spread(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cascade.errors import BundleError
 from cascade.examples import Pool
-from cascade.llm.mask import mask
 from cascade.stages.base import Probabilities
 
 FILE = "vote.json"
@@ -85,7 +84,7 @@ class NeighboursStage:
             for name, classes in self.pool.heads.items()
         }
         for row, text in enumerate(texts):
-            nearest, scores = self.pool.nearest(mask(text), self.vote.k)
+            nearest, scores = self.pool.nearest(self.pool.masked(text), self.vote.k)
             for name, labels in self.pool.labels.items():
                 classes = len(self.pool.heads[name])
                 # One by one, as vectorised powers may round otherwise in another batch.

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascade.errors import BundleError
-from cascade.examples import BM25, SAME, Pool, words
+from cascade.examples import BM25, KEPT_CHARACTERS, SAME, Pool, words
+from cascade.llm.mask import mask
 from cascade.stages.base import QUEUE, Heads
 from train.starter import generate
 
@@ -75,6 +76,35 @@ def test_fewer_neighbours_are_the_first_of_more(documents: list[str], k: int) ->
     all_of_them, all_scores = engine.search("red blue paint", len(documents))
     assert few.tolist() == all_of_them[:k].tolist()
     assert few_scores.tolist() == all_scores[:k].tolist()
+
+
+@given(DOCUMENTS, st.lists(st.tuples(st.sampled_from(["red", "blue ink", ""]), st.integers(0, 90))))
+@settings(deadline=None)
+def test_what_is_kept_of_a_search_is_what_a_search_finds(
+    documents: list[str], asked: list[tuple[str, int]]
+) -> None:
+    documents = documents * 8  # more than are kept, and many ties
+    engine = BM25()
+    engine.index(documents)
+    pool = Pool(HEADS, documents, {QUEUE: np.zeros(len(documents), dtype=np.int64)})
+    for text, k in asked:
+        for kept, found in zip(pool.nearest(text, k), engine.search(text, k), strict=True):
+            assert kept.tobytes() == found.tobytes()
+
+
+def test_what_is_kept_cannot_be_changed_from_outside() -> None:
+    pool = pool_of(("vpn is slow", "bug"), ("vpn login", "access"))
+    for array in pool.nearest("vpn login", 2):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_a_gigantic_text_is_masked_and_searched_but_not_kept() -> None:
+    pool = pool_of(("vpn is slow", "bug"), ("vpn login", "access"))
+    text = "vpn my name is Hannelore " * 1_000
+    assert len(text) > KEPT_CHARACTERS
+    assert pool.masked(text) == mask(text)
+    assert pool.nearest(text, 2)[0].tolist() == [0, 1]
 
 
 def test_the_search_is_the_same_in_a_process_with_other_hashes() -> None:

@@ -44,6 +44,16 @@ def test_it_opens_after_failures_in_a_row() -> None:
     assert is_shut(breaker)
 
 
+def test_it_opens_sooner_where_failures_took_long() -> None:
+    breaker = Breaker(failures=5, waste=30, clock=Clock())
+    breaker.leave(breaker.enter(), False, 20)
+    breaker.leave(breaker.enter(), True, 60)
+    breaker.leave(breaker.enter(), False, 20)
+    assert breaker.state == "closed", "a slow answer is an answer, and failures count in a row"
+    breaker.leave(breaker.enter(), False, 10)
+    assert is_shut(breaker)
+
+
 def test_calls_that_say_nothing_neither_open_nor_close_it() -> None:
     clock = Clock()
     breaker = Breaker(failures=2, pause=1, clock=clock)

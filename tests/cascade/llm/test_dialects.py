@@ -73,6 +73,10 @@ class TestRealReplies:
         answer = DIALECTS["decisions"].read(question, reply("transformers-serve", "decisions"))
         assert answer.probabilities == pytest.approx((0.445296, 0.554703), abs=1e-5)
 
+    def test_llama_server_decides(self) -> None:
+        answer = DIALECTS["decisions"].read(QUESTION, reply("llama-server", "decisions"))
+        assert answer.probabilities == pytest.approx((0.0372, 0.7344, 0.0784, 0.15), abs=1e-4)
+
     @pytest.mark.parametrize(
         ("server", "name"),
         [

@@ -17,13 +17,15 @@ import pytest
 from click.testing import CliRunner
 
 from cascade.errors import InputError
-from cascade.llm.backend import connect
+from cascade.llm.backend import ServerBackend
 from cascade.llm.base import Answer, NoAnswer, Question
 from cascade.llm.cli import llm
+from cascade.llm.client import Server
 from cascade.llm.dialects import CHOSEN, DIALECTS
-from cascade.llm.probe import KNOWN, probe
+from cascade.llm.probe import probe
 from cascade.llm.prompt import codes
 from cascade.llm.store import AnswerStore
+from cascade.llm.trial import KNOWN
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Manner:
     thinks: bool = False
     knows: bool = True
     context: int = 100_000
+    any_name: bool = False
     fails: bool = False
     seconds: float = 0.0
 
@@ -59,7 +62,7 @@ class Imitation(BaseHTTPRequestHandler):
             self._send(404, {})
         elif self.manner.fails and "grammar" not in body:
             self._send(500, {})
-        elif body["model"] not in self.manner.models:
+        elif body["model"] not in self.manner.models and not self.manner.any_name:
             self._send(404, {"error": "no such model"})
         elif len(json.dumps(body)) > self.manner.context:
             self._send(400, {"error": "too long"})
@@ -158,8 +161,6 @@ def test_a_constraint_that_holds_is_the_last_resort(name: str) -> None:
 def test_a_server_that_ignores_every_field_is_of_no_use() -> None:
     with serving() as (url, _):
         found = find(url)
-        with pytest.raises(InputError, match="answers in no dialect"):
-            connect(url)
     assert found["dialect"] == ""
     assert found["trials"]["choice"]["problem"] == "the answer does not keep the constraint"
 
@@ -192,7 +193,6 @@ def test_a_model_that_thinks_first_is_told_not_to() -> None:
 def test_a_server_that_fails_at_what_it_does_not_know_is_asked_on() -> None:
     with serving("grammar", fails=True) as (url, _):
         found = find(url)
-        assert connect(url).dialect.name == "grammar"
     assert found["dialect"] == "grammar"
     assert found["trials"]["logprobs"]["problem"] == "the LLM server failed (500)"
     assert found["trials"]["json-object"]["problem"] == "the LLM server failed (500)"
@@ -215,43 +215,36 @@ def test_the_model_must_be_named_where_there_are_several() -> None:
         assert find(url, model="c")["dialect"] == ""
 
 
+def backend_of(url: str, dialect: str, **how: Any) -> ServerBackend:
+    return ServerBackend(Server(url), DIALECTS[dialect], "tiny", **how)
+
+
 class TestBackend:
     QUESTION, QUEUE = KNOWN[1]
 
-    def test_answers_as_the_probe_found(self) -> None:
-        with serving("logprobs") as (url, _):
-            backend = connect(url)
-            answer = backend.ask(self.QUESTION, time.monotonic() + 5)
-        assert (backend.model, backend.name) == ("tiny", "tiny (logprobs)")
-        assert answer == Answer((0.0, 1.0, 0.0, 0.0), pytest.approx(0.9))
-
-    def test_with_model_and_dialect_nothing_is_sent_at_the_start(self) -> None:
-        with serving("grammar") as (url, asked):
-            backend = connect(url, model="tiny", dialect="grammar")
-            assert asked == []
-            answer = backend.ask(self.QUESTION, time.monotonic() + 5)
-        assert answer.probabilities[1] == CHOSEN
+    def test_asks_in_its_dialect(self) -> None:
+        with serving("logprobs", "grammar") as (url, _):
+            telling, terse = backend_of(url, "logprobs"), backend_of(url, "grammar")
+            told = telling.ask(self.QUESTION, time.monotonic() + 5)
+            said = terse.ask(self.QUESTION, time.monotonic() + 5)
+        assert (telling.name, terse.name) == ("tiny (logprobs)", "tiny (grammar)")
+        assert told == Answer((0.0, 1.0, 0.0, 0.0), pytest.approx(0.9))
+        assert said.probabilities[1] == CHOSEN
 
     def test_keeps_the_budget(self) -> None:
         long = Question("word " * 5000, self.QUESTION.candidates)
         with serving("logprobs") as (url, asked):
-            connect(url, model="tiny", dialect="logprobs", budget=800).ask(
-                long, time.monotonic() + 5
-            )
+            backend_of(url, "logprobs", budget=800).ask(long, time.monotonic() + 5)
         assert len(json.dumps(asked[0]["messages"])) < 800 * 3
 
     def test_a_slow_server_is_late_and_no_more(self) -> None:
         with serving("logprobs", seconds=3.0) as (url, _):
-            backend = connect(url, model="tiny", dialect="logprobs")
+            backend = backend_of(url, "logprobs")
             started = time.monotonic()
             with pytest.raises(NoAnswer) as caught:
                 backend.ask(self.QUESTION, started + 0.2)
             assert caught.value.kind == "late"
             assert time.monotonic() - started < 1.0
-
-    def test_an_unknown_dialect_is_an_error_at_the_start(self) -> None:
-        with pytest.raises(InputError, match="no dialect 'morse'"):
-            connect("http://127.0.0.1:1/v1", model="m", dialect="morse")
 
 
 class TestCheck:
@@ -265,6 +258,12 @@ class TestCheck:
             "CASCADE_LLM_DIALECT=logprobs",
         ]
         assert "Mind:" not in result.stdout
+
+    def test_warns_of_a_server_that_answers_with_another_model(self) -> None:
+        """llama-server and llama-cpp-python answer to any name with the model that they have."""
+        with serving("logprobs", any_name=True) as (url, _):
+            result = CliRunner().invoke(llm, ["check", url, "--model", "another"])
+        assert "Mind: that model is not listed; the server answers" in result.stdout
 
     def test_warns_of_a_model_that_knows_little(self) -> None:
         with serving("logprobs", knows=False) as (url, _):
@@ -305,8 +304,9 @@ class TestClear:
         file = tmp_path / "answers.sqlite"
         file.write_text("this is no database, but may be somebody's only copy " * 20)
         result = CliRunner().invoke(llm, ["clear"], env={"CASCADE_LLM_STORE": str(file)})
-        assert result.exit_code == 0
-        assert "only copy" in (tmp_path / "answers.sqlite.damaged").read_text()
+        aside = tmp_path / "answers.sqlite.damaged"
+        assert result.output == f"damaged, or no store of answers: moved to {aside}\n"
+        assert "only copy" in aside.read_text()
         assert AnswerStore(file).get(b"key") is None
 
     def test_a_file_that_is_not_there_is_an_error(self, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cascade.llm.backend import ServerBackend, connect
+from cascade.llm.backend import ServerBackend
 from cascade.llm.base import Example, NoAnswer, Question
 from cascade.llm.client import Server
+from cascade.llm.dialects import dialect_named
 from cascade.llm.probe import probe
 from cascade.llm.prompt import CODES
 
@@ -104,7 +105,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def backend(served: tuple[str, str]) -> Iterator[ServerBackend]:
     url, model = served
-    backend = connect(url, model=model, dialect="decisions")
+    backend = ServerBackend(Server(url), dialect_named("decisions"), model)
     yield backend
     backend.server.close()
 
