@@ -93,3 +93,13 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float32]:
     exponentials = np.exp(shifted)
     result = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return np.asarray(result, dtype=np.float32)
+
+
+def energy(logits: NDArray[np.floating]) -> NDArray[np.float32]:
+    """How loudly logits speak for any class at all: the logarithm of the sum of exponentials.
+
+    Along the last axis. It tells what softmax divides out (Liu et al. 2020, the sign turned).
+    """
+    highest = logits.max(axis=-1)
+    total = np.exp(logits - highest[..., None]).sum(axis=-1)
+    return np.asarray(highest + np.log(total), dtype=np.float32)

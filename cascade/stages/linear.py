@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from cascade.errors import BundleError
-from cascade.stages.base import Heads, Probabilities, softmax
+from cascade.stages.base import QUEUE, SIGNALS, Heads, Probabilities, energy, softmax
 
 WORD = re.compile(r"(?u)\b\w\w+\b")
 SPACES = re.compile(r"\s\s+")
@@ -110,6 +110,12 @@ class LinearStage:
         for vectorizer in self._vectorizers:
             self._places.append({term: rows + at for at, term in enumerate(vectorizer.terms)})
             rows += len(vectorizer.terms)
+        self._words = {
+            term
+            for vectorizer in self._vectorizers
+            if vectorizer.ngrams.analyzer == "word"
+            for term in vectorizer.terms
+        }
         self._idf = np.concatenate([vectorizer.idf for vectorizer in self._vectorizers])
         # One wide matrix, so that the ticket's rows are gathered once for all heads.
         self._widths = [len(classes) for classes in heads.values()]
@@ -126,7 +132,11 @@ class LinearStage:
             raise BundleError("linear: the arrays hold something else than numbers")
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
-        """See `Stage.predict`. Texts are computed one by one, so batches change nothing."""
+        """See `Stage.predict`. Texts are computed one by one, so batches change nothing.
+
+        The signals are two: the energy of the queues' logits, and the share of the text's words
+        that it knows.
+        """
         scores = np.empty((len(texts), sum(self._widths)), dtype=np.float32)
         for row, text in enumerate(texts):
             scores[row] = self._scores(text)
@@ -136,7 +146,15 @@ class LinearStage:
             logits = scores[:, start : start + width] + self._intercepts[name]
             out[name] = softmax(logits)
             start += width
+        out[SIGNALS] = np.empty((len(texts), 2), dtype=np.float32)
+        out[SIGNALS][:, 0] = energy(scores[:, : self._widths[0]] + self._intercepts[QUEUE])
+        out[SIGNALS][:, 1] = [self._known(text) for text in texts]
         return out
+
+    def _known(self, text: str) -> float:
+        """Share of a text's words that were in past tickets; 0 where it has none."""
+        words = WORD.findall(text.lower())
+        return sum(word in self._words for word in words) / max(len(words), 1)
 
     def contributions(
         self, text: str, queue: int, other: int

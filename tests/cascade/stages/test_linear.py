@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cascade.clean import clean
 from cascade.errors import BundleError
-from cascade.stages.base import Heads
+from cascade.stages.base import SIGNALS, Heads
 from cascade.stages.linear import LinearStage, NGrams, Vectorizer
 from train.starter import generate
 
@@ -142,6 +142,22 @@ def test_a_text_gives_the_same_bits_alone_and_in_any_batch(pair: Pair) -> None:
 
 def test_no_texts_give_no_rows(pair: Pair) -> None:
     assert pair.stage.predict([])["urgency"].shape == (0, len(URGENCIES))
+
+
+def test_the_signals_are_the_energy_and_the_share_of_known_words() -> None:
+    vectorizer = Vectorizer(
+        NGrams("word", 1, 2), ("reset", "vpn", "vpn reset"), np.ones(3, np.float32)
+    )
+    coefficients = np.asarray([[0, 0], [2, 0], [0, 0]], dtype=np.float32)
+    intercepts = np.asarray([1, 3], dtype=np.float32)
+    stage = LinearStage(
+        {"queue": ("a", "b")}, [vectorizer], {"queue": coefficients}, {"queue": intercepts}
+    )
+    texts = ["vpn", "nothing of it", "VPN down again", "reset reset down", "", "?"]
+    energy, known = stage.predict(texts)[SIGNALS].T
+    assert energy[0] == pytest.approx(np.log(np.exp(3) + np.exp(3)))
+    assert energy[1] == pytest.approx(np.log(np.exp(1) + np.exp(3)))
+    assert known.tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3, 0, 0])
 
 
 def test_what_was_saved_gives_the_same_bits(pair: Pair) -> None:
