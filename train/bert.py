@@ -120,7 +120,7 @@ def pretrained(source: str | None) -> tuple[Any, str, str]:
         The backbone, the content of its ``tokenizer.json``, and its name for the model card.
 
     Raises:
-        TrainingError: the weights cannot be loaded.
+        TrainingError: the weights cannot be loaded, or are not those of an encoder.
     """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
@@ -131,17 +131,33 @@ def pretrained(source: str | None) -> tuple[Any, str, str]:
     place = source or str(_bundled())
     try:
         backbone = AutoModel.from_pretrained(place, dtype=torch.float32)
+        _check(backbone, name)
         tokenizer = AutoTokenizer.from_pretrained(place)
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             # transformers makes up a tokenizer that knows no word where it finds none.
             raise ValueError("it has no tokenizer")
         content = tokenizer.backend_tokenizer.to_str()
-    except (OSError, ValueError, AttributeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, ImportError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:160]
         raise TrainingError(
             f"--encoder {name}: cannot be loaded from a folder or the model hub ({reason})"
         ) from None
     return backbone, content, name
+
+
+def _check(backbone: Any, name: str) -> None:
+    """Raise `TrainingError` unless this reads a text in one pass, as encoders do.
+
+    Encoder-decoders (T5, BART) ask for a second text, and decoders (GPT, Llama) read one way only.
+    Those, and what has no fixed number of positions (XLNet), lack what `most_tokens` looks at.
+    """
+    config = backbone.config
+    encoder = hasattr(config, "max_position_embeddings") and hasattr(backbone, "embeddings")
+    if config.is_encoder_decoder or not encoder:
+        raise TrainingError(
+            f"--encoder {name}: {config.model_type} is not an encoder that can be fine-tuned here; "
+            "take a BERT, MiniLM, RoBERTa, DistilBERT, DeBERTa, MPNet or ModernBERT"
+        )
 
 
 def most_tokens(backbone: Any) -> int:

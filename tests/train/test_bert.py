@@ -132,6 +132,33 @@ def test_a_folder_that_holds_no_encoder_is_one_error_that_names_it(
     assert "\n" not in str(caught.value)
 
 
+def t5(folder: Path) -> None:
+    from transformers import T5Config, T5Model
+
+    sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 1, "num_heads": 2}
+    T5Model(T5Config(vocab_size=600, **sizes)).save_pretrained(folder)
+
+
+def gpt2(folder: Path) -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    GPT2Model(GPT2Config(vocab_size=600, n_embd=32, n_layer=1, n_head=2)).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("kind", [t5, gpt2])
+def test_a_model_of_another_kind_is_one_error_that_says_what_is_supported(
+    encoder_folder: Folder, tmp_path: Path, kind: Callable[[Path], None]
+) -> None:
+    folder = copy(encoder_folder("bert"), tmp_path / "encoder")
+    kind(folder)
+    with pytest.raises(TrainingError) as caught:
+        pretrained(str(folder))
+    assert str(caught.value) == (
+        f"--encoder {folder}: {kind.__name__} is not an encoder that can be fine-tuned here; take a "
+        "BERT, MiniLM, RoBERTa, DistilBERT, DeBERTa, MPNet or ModernBERT"
+    )
+
+
 def test_a_folder_that_is_not_there() -> None:
     with pytest.raises(TrainingError, match=r"--encoder \./none/such/folder: cannot be loaded"):
         pretrained("./none/such/folder")
