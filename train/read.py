@@ -18,6 +18,7 @@ from cascade.errors import InputError, TrainingError
 from cascade.files import BadRow, Row, read_rows, table_format
 from cascade.stages.base import QUEUE
 from cascade.ticket import join_parts
+from train.dates import EXAMPLES, in_order
 
 MIN_ROWS = 10
 """Fewest rows a label needs: fewer cannot be trained on, gated and tested."""
@@ -43,7 +44,7 @@ class Report:
         for reason, at in self.dropped.items():
             shown = ", ".join(f"{line:,}" for line in at[:SHOWN_LINES])
             more = f" and {len(at) - SHOWN_LINES:,} more" if len(at) > SHOWN_LINES else ""
-            noun = "row" if self.path.suffix == ".parquet" else "line"
+            noun = _noun(self.path)
             yield f"  dropped {len(at):,}: {reason} ({noun}{'s' * (len(at) > 1)} {shown}{more})"
         yield from self.notes
 
@@ -56,7 +57,8 @@ class Table:
         texts: cleaned.
         labels: the queue of each row.
         also: for each further label its values, "" where a row lacks it.
-        dates: empty if no date column was named.
+        dates: in an order of text that is that of time (`train.dates`); empty if no date column
+            was named.
         lines: line of each row in the file.
         fingerprint: sha256 of the raw texts and labels, in order.
     """
@@ -103,7 +105,8 @@ def read_table(
             is measured as it is.
 
     Raises:
-        InputError: the file or a column cannot be read; the message names the place.
+        InputError: the file or a column cannot be read, or a date is none; the message names the
+            place.
         TrainingError: what is left cannot be learned from (one class only, nothing left).
     """
     report = Report(path)
@@ -165,6 +168,8 @@ def _usable(
         if reason:
             report.dropped[reason].append(row.line)
             continue
+        if columns.date:
+            date = _dated(path, row, columns.date, date)
         _append(table, row, columns, cleaned, label, date)
         digest.update(f"{text}\0{label}\0".encode())
     return Table(
@@ -180,6 +185,20 @@ def _reason(text: str, label: str, date: str, columns: Columns) -> str:
     if columns.date and not date:
         return "empty date"
     return ""
+
+
+def _dated(path: Path, row: Row, column: str, value: str) -> str:
+    try:
+        return in_order(value)
+    except ValueError as kind:
+        place = f"{path}, {_noun(path)} {row.line}: column {column!r}"
+        raise InputError(
+            f"{place} holds {kind}, not an ISO 8601 date: write {EXAMPLES}, or leave --date out"
+        ) from None
+
+
+def _noun(path: Path) -> str:
+    return "row" if path.suffix == ".parquet" else "line"
 
 
 def _append(table: Table, row: Row, columns: Columns, text: str, label: str, date: str) -> None:

@@ -150,6 +150,19 @@ def test_a_row_without_a_date_is_dropped_only_if_dates_are_wanted(tmp_path: Path
     assert (len(table), table.dates) == (21, [])
 
 
+def test_a_date_that_is_not_iso_8601_is_named_by_its_place_and_kind(tmp_path: Path) -> None:
+    """As text 01/02/2025 would come before 31/01/2024."""
+    rows = [(f"t {word_of(n)}", "ab"[n % 2], f"2025-01-{n + 1:02}") for n in range(20)]
+    path = put(tmp_path, [*rows, ("a ticket", "a", "31/12/2024")], "text,queue,created")
+    with pytest.raises(InputError) as caught:
+        read(path, Columns(("text",), "queue", date="created"))
+    assert str(caught.value) == (
+        f"{path}, line 22: column 'created' holds a date such as 31/03/2024, not an ISO 8601 date: "
+        "write 2024-03-31 or 2024-03-31T14:05:00+02:00, or leave --date out"
+    )
+    assert len(read(path)[0]) == 21
+
+
 def test_the_fingerprint_tells_other_data(tmp_path: Path) -> None:
     rows = [*plenty("bug"), *plenty("access")]
     first = read(put(tmp_path, rows))[0].fingerprint
