@@ -154,8 +154,8 @@ def test_a_model_of_another_kind_is_one_error_that_says_what_is_supported(
     with pytest.raises(TrainingError) as caught:
         pretrained(str(folder))
     assert str(caught.value) == (
-        f"--encoder {folder}: {kind.__name__} is not an encoder that can be fine-tuned here; take a "
-        "BERT, MiniLM, RoBERTa, DistilBERT, DeBERTa, MPNet or ModernBERT"
+        f"--encoder {folder}: {kind.__name__} is not an encoder that can be fine-tuned here; take "
+        "a BERT, MiniLM, RoBERTa, DistilBERT, DeBERTa, MPNet or ModernBERT"
     )
 
 
