@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
-from cascade.decision import Decision
+from cascade.ticket import Ticket
 from serve import openapi
 from serve.body import read_json
 from serve.engine import Engine
@@ -37,8 +38,8 @@ def route() -> Response:
     """One ticket to one decision."""
     asked = parse(RouteIn, read_json(request, settings().max_body))
     deadline = settings().deadline_ms if asked.deadline_ms is None else asked.deadline_ms
-    [decision] = engine().route([asked.ticket()], deadline)
-    return reply(decision.to_dict())
+    [answer] = _answers([asked.ticket()], deadline, asked.explain)
+    return reply(answer)
 
 
 @api.post("/v1/route/batch")
@@ -46,9 +47,20 @@ def route_batch() -> Response:
     """Several tickets to as many decisions, in their order."""
     asked = parse(BatchIn, read_json(request, settings().max_batch_body))
     tickets = [ticket.ticket() for ticket in asked.tickets]
-    decisions: list[Decision] = engine().route(tickets, asked.deadline_ms)
-    answers = [decision.to_dict() for decision in decisions]
+    answers = _answers(tickets, asked.deadline_ms, asked.explain)
     return reply({"bundle": engine().bundle_id, "decisions": answers})
+
+
+def _answers(
+    tickets: Sequence[Ticket], deadline_ms: float | None, explained: bool
+) -> list[dict[str, Any]]:
+    """The decisions as they go out, each with its explanation where that was asked for."""
+    decisions = engine().route(tickets, deadline_ms)
+    answers = [decision.to_dict() | {"explanation": None} for decision in decisions]
+    if explained:
+        for answer, why in zip(answers, engine().explain(tickets, decisions), strict=True):
+            answer["explanation"] = why.to_dict()
+    return answers
 
 
 @api.get("/healthz")

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from cascade.decision import Decision
+from cascade.explain import Explainable, Explanation, explain
 from cascade.ticket import Ticket
 from serve.problems import BUSY, NOT_READY, Problem
 
@@ -24,13 +25,9 @@ LONGEST_WAIT = 30.0
 RETRY_AFTER = {"Retry-After": "1"}
 
 
-class Router(Protocol):
+class Router(Explainable, Protocol):
     """What the service needs of ``cascade.Cascade``."""
 
-    @property
-    def bundle_id(self) -> str: ...
-    @property
-    def queues(self) -> tuple[str, ...]: ...
     @property
     def stage_names(self) -> tuple[str, ...]: ...
     @property
@@ -100,6 +97,19 @@ class Engine:
             if deadline_ms is not None and waited_ms >= 1:  # decisions quote a round number
                 deadline_ms = max(deadline_ms - waited_ms, 0.001)
             return router.route(tickets, deadline_ms=deadline_ms)
+
+    def explain(
+        self, tickets: Sequence[Ticket], decisions: Sequence[Decision]
+    ) -> list[Explanation]:
+        """Why these tickets were decided so. It takes its turn, as routing does.
+
+        Raises:
+            Problem: 503, too busy.
+        """
+        router = self.router()
+        with self._turn(LONGEST_WAIT):
+            pairs = zip(tickets, decisions, strict=True)
+            return [explain(router, ticket, decision) for ticket, decision in pairs]
 
     @contextmanager
     def _turn(self, patience: float) -> Iterator[None]:

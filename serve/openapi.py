@@ -39,11 +39,38 @@ _DECISION: dict[str, Any] = {
     "alternatives": [{"queue": "Hardware", "confidence": 0.03}],
     "labels": {"urgency": {"value": "high", "confidence": 0.81}},
     "stages": [
-        {"name": "linear", "confidence": 0.71, "ms": 0.3},
-        {"name": "encoder", "confidence": 0.94, "ms": 9.8},
+        {"name": "linear", "queue": "Hardware", "confidence": 0.71, "ms": 0.3},
+        {"name": "encoder", "queue": "Network", "confidence": 0.94, "ms": 9.8},
     ],
     "bundle": "3f1c9a",
     "reason": "",
+    "explanation": None,
+}
+_EXPLANATION: dict[str, Any] = {
+    "queue": "Network",
+    "against": "Hardware",
+    "words": [{"text": "VPN", "weight": 2.1}, {"text": "laptop", "weight": -0.4}],
+    "neighbours": [
+        {"row": 17, "queue": "Network", "similarity": 0.31, "excerpt": "VPN drops at noon"}
+    ],
+    "gates": [
+        {
+            "stage": "linear",
+            "queue": "Hardware",
+            "confidence": 0.71,
+            "threshold": 0.92,
+            "margin": -0.21,
+            "text": "linear: 71.0 % for Hardware, 21.0 points under the 92.0 % at which it settles",
+        },
+        {
+            "stage": "encoder",
+            "queue": "Network",
+            "confidence": 0.94,
+            "threshold": 0.9,
+            "margin": 0.04,
+            "text": "encoder: 94.0 % for Network, 4.0 points over the 90.0 % at which it settles",
+        },
+    ],
 }
 _READY = {
     "status": "ready",
@@ -124,7 +151,8 @@ def document() -> dict[str, Any]:
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_SCHEMA + "{model}"
     )
-    decision = _reply("The decision", schemas.DecisionOut, _DECISION)
+    explained = _DECISION | {"explanation": _EXPLANATION}
+    decision = _reply("The decision", schemas.DecisionOut, explained)
     batch = {"bundle": _DECISION["bundle"], "decisions": [_DECISION]}
     alive = {"status": "alive", "bundle": _DECISION["bundle"]}
     return {

@@ -87,6 +87,7 @@ class RouteIn(TicketIn):
                     "subject": "VPN drops every hour",
                     "body": "Since Monday the tunnel closes and I have to log in again.",
                     "deadline_ms": 150,
+                    "explain": True,
                 }
             ]
         }

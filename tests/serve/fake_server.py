@@ -11,18 +11,57 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cascade.decision import Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError, CascadeError
+from cascade.examples import Pool
+from cascade.gate import Gate, Gates
+from cascade.stages.base import QUEUE, Adviser, Heads, Stage
+from cascade.stages.linear import LinearStage, NGrams, Vectorizer
+from cascade.stages.neighbours import NeighboursStage, Vote
 from cascade.ticket import Ticket
 
 SECRET = "my password is hunter2"
+HEADS: Heads = {QUEUE: ("Billing", "Network")}
+
+
+def linear() -> LinearStage:
+    """Knows three words."""
+    words = Vectorizer(NGrams("word", 1, 1), ("hunter2", "invoice", "vpn"), np.ones(3, np.float32))
+    coefficients = np.asarray([[-1, 1], [2, -2], [-3, 3]], dtype=np.float32)
+    return LinearStage(HEADS, [words], {QUEUE: coefficients}, {QUEUE: np.zeros(2, np.float32)})
+
+
+class All:
+    """Finds every example for every ticket, and needs no time to start."""
+
+    def index(self, texts: Sequence[str]) -> None:
+        """Remember how many there are."""
+        self.size = len(texts)
+
+    def search(self, text: str, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """All of them, with equal scores."""
+        return np.arange(self.size)[:k], np.ones(self.size, dtype=np.float32)[:k]
+
+
+def neighbours() -> NeighboursStage:
+    """Knows two past tickets."""
+    texts = ["Invoice came twice, says <name>", "My vpn drops every hour"]
+    pool = Pool(HEADS, texts, {QUEUE: np.arange(2)}, All())
+    return NeighboursStage(pool, Vote(1, 1.0, 1.0, 1.0))
 
 
 class FakeCascade:
     """Answers every ticket alike, but for texts that ask for trouble."""
 
     bundle_id = "fake-1"
-    queues = ("Billing", "Network")
+    queues = HEADS[QUEUE]
+    stages: tuple[Stage | Adviser, ...] = (linear(), neighbours())
+    gates = Gates(
+        tuple(Gate(name, {}, (0.8, 0.8), (0.8, 0.8)) for name in ("linear", "encoder", "llm"))
+    )
     stage_names = ("linear", "encoder", "llm")
     advisers: ClassVar[dict[str, dict[str, Any]]] = {
         "llm": {"backend": "qwen3:4b (logprobs)", "fitted": True, "counts": {"answered": 7}}
@@ -55,8 +94,8 @@ class FakeCascade:
             alternatives=(Choice("Billing", 0.1),),
             labels={"urgency": Label("high", 0.7)},
             stages=(
-                StageTrace("linear", "billing", 0.6, 0.3),
-                StageTrace("encoder", "billing", 0.9, 9.5),
+                StageTrace("linear", "Billing", 0.6, 0.3),
+                StageTrace("encoder", "Network", 0.9, 9.5),
             ),
             bundle=self.bundle_id,
         )

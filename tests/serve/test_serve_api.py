@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from openapi_spec_validator import validate as validate_openapi
 
 from serve import problems
+from serve.logs import JsonFormatter
 
 TICKET = {"subject": "VPN", "body": "It drops."}
 
@@ -41,7 +43,9 @@ def test_a_ticket_becomes_a_decision(client: Any, cascade: Any) -> None:
         "stages",
         "bundle",
         "reason",
+        "explanation",
     ]
+    assert reply.json["explanation"] is None
 
 
 @pytest.mark.parametrize("ticket", [{"subject": "a"}, {"body": "a"}, {"text": "a"}, TICKET])
@@ -82,6 +86,8 @@ def test_a_batch_keeps_its_order(client: Any) -> None:
         ({"text": "a", "deadline_ms": "40"}, ["deadline_ms"]),
         ({"text": "a", "deadline_ms": True}, ["deadline_ms"]),
         ({"text": "a", "deadline_ms": 10**400}, ["deadline_ms"]),
+        ({"text": "a", "explain": "yes"}, ["explain"]),
+        ({"text": "a", "explain": 1}, ["explain"]),
         ({"text": "a", "priority": 1, "x": 2}, ["priority", "x"]),
         ({"text": "a", "\ud800": 1}, ["$"]),
     ],
@@ -102,12 +108,51 @@ def test_a_field_at_fault_is_named(client: Any, body: Any, at: list[str]) -> Non
         ({"tickets": [TICKET, TICKET, TICKET, {"text": "a", "deadline_ms": 1}]},
          ["tickets[3].deadline_ms"]),
         ({"tickets": [TICKET], "deadline_ms": -1}, ["deadline_ms"]),
+        ({"tickets": [TICKET], "explain": None}, ["explain"]),
+        ({"tickets": [{"text": "a", "explain": True}]}, ["tickets[0].explain"]),
+        ({"tickets": 7, "explain": True}, ["tickets"]),
     ],
 )  # fmt: skip
 def test_a_field_at_fault_in_a_batch_is_named(client: Any, body: Any, at: list[str]) -> None:
     reply = client.post("/v1/route/batch", json=body)
     assert reply.status_code == 422
     assert fields(reply) == at
+
+
+def test_a_decision_is_explained_when_asked(client: Any) -> None:
+    why = client.post("/v1/route", json={"text": "VPN invoice", "explain": True}).json[
+        "explanation"
+    ]
+    assert (why["queue"], why["against"]) == ("Network", "Billing")
+    assert [word["text"] for word in why["words"]] == ["VPN", "invoice"]
+    assert [near["queue"] for near in why["neighbours"]] == ["Billing", "Network"]
+    assert why["gates"][0]["text"] == (
+        "linear: 60.0 % for Billing, 20.0 points under the 80.0 % at which it settles"
+    )
+
+
+def test_each_of_a_few_tickets_is_explained_and_no_more(client: Any) -> None:
+    tickets = [{"text": "vpn"}, {"text": "invoice"}] * 16
+    reply = client.post("/v1/route/batch", json={"tickets": tickets, "explain": True})
+    told = [decision["explanation"]["words"] for decision in reply.json["decisions"]]
+    assert [words[0]["text"] for words in told] == ["vpn", "invoice"] * 16
+    reply = client.post("/v1/route/batch", json={"tickets": [*tickets, TICKET], "explain": True})
+    assert reply.status_code == 422
+    assert fields(reply) == ["explain"]
+    assert "at most 32 tickets" in reply.text
+    plain = client.post("/v1/route/batch", json={"tickets": [*tickets, TICKET]}).json
+    assert {decision["explanation"] for decision in plain["decisions"]} == {None}
+
+
+def test_an_explanation_holds_the_customers_words_and_the_log_does_not(
+    client: Any, secret: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    reply = client.post("/v1/route", json={"text": secret, "explain": True})
+    assert "hunter2" in str(reply.json["explanation"]["words"])
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert lines
+    assert "hunter2" not in str(lines)
 
 
 def test_half_a_surrogate_pair_and_nul_do_not_stop_a_ticket(client: Any) -> None:
@@ -145,6 +190,8 @@ def test_openapi_is_valid_and_tells_the_truth(client: Any) -> None:
         assert matches(document, name, value), name
 
     matching("DecisionOut", client.post("/v1/route", json=TICKET).json)
+    asked = {"text": "vpn invoice", "explain": True}
+    matching("DecisionOut", client.post("/v1/route", json=asked).json)
     matching("BatchOut", client.post("/v1/route/batch", json={"tickets": [TICKET]}).json)
     matching("HealthOut", client.get("/healthz").json)
     matching("ReadyOut", client.get("/readyz").json)
