@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from cascade.bundle import Columns
 from cascade.clean import clean
+from train.fit import train
 from train.linear import fit_linear
 from train.noise import (
     COLUMNS,
@@ -28,6 +31,7 @@ from train.noise import (
     telling_words,
     write_suspects,
 )
+from train.options import Options
 from train.read import Table
 from train.starter import generate
 
@@ -188,3 +192,52 @@ def test_ids_are_read_by_line_and_may_be_missing(tmp_path: Path) -> None:
     file.write_text('id,text\nT-1,"two\nlines"\n,one\nT-3,one\n')
     assert ids_by_line(file, "id") == {2: "T-1", 4: "", 5: "T-3"}
     assert ids_by_line(file, "ticket") == {}
+
+
+# --- in cascade train ---
+
+
+@pytest.fixture(scope="module")
+def confused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tickets as plain as they can be, two of which have the other queue."""
+    file = tmp_path_factory.mktemp("noise") / "tickets.csv"
+    words = {"network": "vpn tunnel router wifi", "billing": "invoice refund price payment"}
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("number", "body", "team"))
+        for n in range(200):
+            team = sorted(words)[n % 2]
+            said = f"{words[team]} {letters[n % 26] * 3}{letters[n // 26] * 3}"
+            wrong = {"network": "billing", "billing": "network"}[team]
+            writer.writerow((f"T-{n}", said, wrong if n in WRONG else team))
+    return file
+
+
+WRONG = (20, 21, 60, 61, 90, 91)
+"""Some of them are in the train split whatever the seed."""
+CHOICES = Options(Columns(("body",), "team", id="number"), minutes=0, quiet=True)
+
+
+def test_training_lists_the_suspects_beside_the_bundle(confused: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    bundle = train(confused, tmp_path / "it", CHOICES, said.append)
+    listed = tmp_path / "it.suspects.csv"
+    rows = read(listed)
+    assert rows
+    lines = confused.read_text().splitlines()
+    for row in rows:
+        number = int(row["id"].removeprefix("T-"))
+        assert number in WRONG
+        assert lines[int(row["line"]) - 1].startswith(f"{row['id']},")
+        assert lines[int(row["line"]) - 1].endswith(f",{row['label']}")
+    (line,) = [line for line in said if str(listed) in line]
+    assert line.startswith(f"{len(rows)} tickets (")
+    assert not [name for name in bundle.files if "suspects" in name]
+
+
+def test_labels_that_are_trusted_are_not_looked_at(confused: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    train(confused, tmp_path / "it", replace(CHOICES, trust_labels=True), said.append)
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
+    assert not [line for line in said if "suspects" in line]
