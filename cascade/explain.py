@@ -201,7 +201,7 @@ def _start(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     head = text[:length]
-    return f"{head.rpartition(' ')[0] or head[: length - 1]}…"
+    return f"{(head.rpartition(' ')[0] or head[:-1]).rstrip(_PUNCTUATION)}…"
 
 
 # --- gates ---

@@ -16,21 +16,59 @@ function asked() {
   if (at("subject").value.trim()) ticket.subject = at("subject").value;
   if (at("body").value.trim()) ticket.body = at("body").value;
   if (at("deadline").value) ticket.deadline_ms = Number(at("deadline").value);
+  if (at("explain").checked) ticket.explain = true;
   return ticket;
 }
 
 function table(caption, heads, rows) {
   const made = element("table");
   made.append(element("caption", caption));
-  const numeric = (column) => (column > 0 && heads[column] !== "Value" ? { class: "number" } : {});
+  const wordy = ["Value", "Queue", "Share"];
+  const numeric = (column) => (column > 0 && !wordy.includes(heads[column]) ? { class: "number" } : {});
   const head = made.createTHead().insertRow();
   heads.forEach((text, i) => head.append(element("th", text, { scope: "col", ...numeric(i) })));
   const body = made.createTBody();
   for (const row of rows) {
     const line = body.insertRow();
-    row.forEach((text, i) => line.append(element("td", text, numeric(i))));
+    row.forEach((content, i) => {
+      const cell = element("td", "", numeric(i));
+      cell.append(content);
+      line.append(cell);
+    });
   }
   return made;
+}
+
+function wordsFor(queue, words, heaviest) {
+  const bar = (weight) => element("meter", "", {
+    min: 0, max: heaviest, value: weight, "aria-label": "Share of the heaviest word",
+  });
+  return table(`Words for ${queue}`, ["Word", "Share", "Weight"],
+    words.map((w) => [w.text, bar(Math.abs(w.weight)), Math.abs(w.weight).toFixed(2)]));
+}
+
+function why(explanation) {
+  const parts = [element("h2", "Why")];
+  const gates = element("ul", "", { class: "gates" });
+  gates.append(...explanation.gates.map((passage) => element("li", passage.text)));
+  parts.push(gates);
+  const heaviest = Math.max(...explanation.words.map((word) => Math.abs(word.weight)));
+  const sides = element("div", "", { class: "sides" });
+  for (const [queue, sign] of [[explanation.queue, 1], [explanation.against, -1]]) {
+    const words = explanation.words.filter((word) => sign * word.weight > 0);
+    if (words.length) sides.append(wordsFor(queue, words, heaviest));
+  }
+  parts.push(sides);
+  if (!explanation.neighbours.length) return parts;
+  const near = element("ol", "", { class: "near" });
+  for (const past of explanation.neighbours) {
+    const item = element("li");
+    item.append(element("strong", past.queue),
+      ` – ${Math.round(100 * past.similarity)} % of the words in common`,
+      element("p", past.excerpt));
+    near.append(item);
+  }
+  return [...parts, element("h2", "Past tickets like it"), near];
 }
 
 function show(decision) {
@@ -43,14 +81,15 @@ function show(decision) {
   const parts = [
     element("p", decision.queue, { class: "queue" }), bar,
     element("p", `${percent(decision.confidence)} confident. ${settled}`),
-    table("Stages", ["Stage", "Confidence", "ms"],
-      decision.stages.map((s) => [s.name, percent(s.confidence), s.ms.toFixed(2)])),
+    table("Stages", ["Stage", "Queue", "Confidence", "ms"],
+      decision.stages.map((s) => [s.name, s.queue, percent(s.confidence), s.ms.toFixed(1)])),
   ];
   const labels = Object.entries(decision.labels);
   if (decision.alternatives.length) parts.push(table("Alternatives", ["Queue", "Confidence"],
     decision.alternatives.map((c) => [c.queue, percent(c.confidence)])));
   if (labels.length) parts.push(table("Labels", ["Label", "Value", "Confidence"],
     labels.map(([name, label]) => [name, label.value, percent(label.confidence)])));
+  if (decision.explanation) parts.push(...why(decision.explanation));
   at("answer").replaceChildren(...parts);
   at("bundle").textContent = decision.bundle;
 }

@@ -186,6 +186,13 @@ def test_long_examples_are_cut_between_words(cascade: Made) -> None:
     assert EXCERPT - 5 <= len(told.excerpt) <= EXCERPT
 
 
+def test_a_cut_after_a_full_stop_leaves_three_dots_and_not_four(cascade: Made) -> None:
+    text = "vpn. " * 40
+    pool = Pool(HEADS, [text], {QUEUE: np.zeros(1, dtype=np.int64)})
+    (told,) = why(Made((NeighboursStage(pool, neighbours().vote),)), "vpn").neighbours
+    assert told.excerpt.endswith(" vpn…")
+
+
 def test_there_are_never_more_than_a_few(cascade: Made) -> None:
     stage = neighbours()
     many = Pool(HEADS, ["vpn"] * 40, {QUEUE: np.zeros(40, dtype=np.int64)})
