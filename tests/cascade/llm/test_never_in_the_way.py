@@ -140,7 +140,8 @@ def test_the_deadline_of_a_batch_is_kept(
     decisions = cascade.route(texts, deadline_ms=700)
     assert (time.monotonic() - began) * 1000 < 700 + MARGIN_MS
     assert [said(d) for d in decisions] == [said(d) for d in expected]
-    assert counts(cascade) == {"late": 12}
+    assert all(d.action == "review" and d.reason for d in decisions)
+    assert set(counts(cascade)) == {"late"}, "of those that were asked about while there was time"
 
 
 def test_a_batch_without_a_deadline_waits_for_a_silent_server_once(
