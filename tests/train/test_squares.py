@@ -76,3 +76,11 @@ def test_what_is_taken_for_a_queue_weighs_more_the_more_there_is_of_it() -> None
         cheap_then_dear.append(float(error_costs(y, its, Costs(misroute, 1))[0]))
     assert cheap_then_dear[0] < 1
     assert cheap_then_dear[1] > 100 * (1 - 2 * PRIOR / 1000)
+
+
+def test_tickets_that_belong_nowhere_count_as_well() -> None:
+    """Nothing was taken for Storage; what might have been is half Hardware, half out of scope."""
+    misroute = np.tile([[10.0], [0], [0], [90]], (1, 3))
+    y = np.asarray([0, -1] * 50)
+    its = course([0] * 100, [True] * 100)
+    assert error_costs(y, its, Costs(misroute, 1))[2] == pytest.approx(50)
