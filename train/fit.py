@@ -16,7 +16,7 @@ from cascade.errors import InputError
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE
-from train.gates import Witnesses, fit_gates
+from train.gates import fit_gates
 from train.linear import LinearFit, fit_linear
 from train.noise import ids_by_line, write_suspects
 from train.options import Options
@@ -25,6 +25,7 @@ from train.read import Table, encode, heads_of, read_table
 from train.report import evaluate, model_card, table
 from train.split import Split, split_by_time, split_randomly
 from train.stages import Made, add_encoder, add_examples, witness
+from train.witnesses import Witnesses
 
 HELD_OUT = 0.1
 MOST_HELD_OUT = 10_000

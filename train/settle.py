@@ -8,15 +8,15 @@ with the others (Bonferroni), so that all promises hold together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.gate import NEVER, Gate, Gates
+from cascade.gate import NEVER, Gates
 from train.promise import Kept, Promise, Stopped, keep, likely
+from train.walk import Walk
 
 STEPS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03)
 """What more and less than the target would cost is shown for these."""
@@ -25,148 +25,50 @@ Group = tuple[str, str]
 """The stage and the queue that the tickets of a group have in common, empty for any."""
 
 
-@dataclass(slots=True)
-class Walk:
-    """Where ``n`` tickets stop, and what is believed of them there.
-
-    Attributes:
-        gates: that they went through.
-        stage: ``(n,)`` number of the last stage that they reached.
-        joined: ``(n, k)`` queue probabilities there.
-        right: ``(n,)`` whether the best queue is the right one.
-        open: ``(n,)`` whether the last gate would let them go on.
-        fit: ``(n,)`` whether they can be settled: not out of scope, and the stage had an answer.
-        known: ``(n,)`` false for tickets that an adviser was not asked about.
-    """
-
-    gates: list[Gate]
-    stage: NDArray[np.int64]
-    joined: NDArray[np.float32]
-    y: NDArray[np.int64]
-    open: NDArray[np.bool_]
-    fit: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-
-    @classmethod
-    def along(
-        cls,
-        gates: Sequence[Gate],
-        arrays: Sequence[NDArray[np.float32]],
-        outside: Sequence[NDArray[np.bool_] | None],
-        y: NDArray[np.int64],
-    ) -> Walk:
-        """Lead tickets through the gates as `cascade.Cascade.route` does.
-
-        Args:
-            arrays: for each gate the ``(n, k)`` joined probabilities.
-            outside: for each gate the ``(n,)`` tickets that seem to belong to no queue, or None.
-            y: ``(n,)`` true queues, -1 for none of them.
-        """
-        n = len(y)
-        every = np.ones(n, dtype=np.bool_)
-        walk = cls(
-            list(gates),
-            np.zeros(n, dtype=np.int64),
-            arrays[0].copy(),
-            y,
-            every.copy(),
-            every.copy(),
-            every.copy(),
-        )
-        asked = [at for at, heard in enumerate(Gates(tuple(gates)).asked) if heard]
-        judges = [at for at in asked if outside[at] is not None]
-        for at in asked:
-            walk.stage[walk.open] = at
-            walk.joined[walk.open] = arrays[at][walk.open]
-            stops = gates[at].stops(walk.confidence, walk.best)
-            verdict = outside[at]
-            if verdict is not None:
-                walk.fit[walk.open] = ~verdict[walk.open]
-            # Who seems to belong nowhere is asked about as long as somebody may judge better.
-            stops = np.where(walk.fit, stops, at >= judges[-1] if judges else False)
-            walk.open &= ~stops
-        return walk
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """``(n,)`` in the best queue."""
-        return np.asarray(self.joined.max(axis=1))
-
-    @property
-    def best(self) -> NDArray[np.int64]:
-        """``(n,)`` the best queue."""
-        return np.asarray(self.joined.argmax(axis=1))
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """``(n,)`` whether it is the right one."""
-        return np.asarray(self.best == self.y)
-
-    def left(self) -> NDArray[np.int64]:
-        """Rows that the next stage would be asked about."""
-        return np.flatnonzero(self.open)
-
-    def then(
-        self,
-        gate: Gate,
-        asked: NDArray[np.int64] | None = None,
-        answered: NDArray[np.bool_] | None = None,
-        joined: NDArray[np.float32] | None = None,
-    ) -> Walk:
-        """The walk through one more gate, that of an adviser who is heard, or else of none.
-
-        Args:
-            asked: rows that it was asked about, of those left.
-            answered: ``(m,)`` which of them it answered.
-            joined: ``(m, k)`` what is believed of them then.
-        """
-        if asked is None or answered is None or joined is None:
-            return replace(self, gates=[*self.gates, gate])
-        stage, believed, fit, known = (
-            a.copy() for a in (self.stage, self.joined, self.fit, self.known)
-        )
-        stage[self.open] = len(self.gates)
-        known[self.open] = False
-        known[asked] = True
-        fit[asked] &= answered
-        believed[asked[answered]] = joined[answered]
-        return Walk([*self.gates, gate], stage, believed, self.y, self.open, fit, known)
-
-
 def settle(
     walk: Walk,
     fitting: NDArray[np.int64],
     testing: NDArray[np.int64],
-    promise: Promise,
+    promise: Promise | None,
     queues: tuple[str, ...],
 ) -> Gates:
     """The gates with thresholds that keep the promise, and the plan for people.
 
     Args:
         fitting, testing: rows of the two halves.
+        promise: None to settle all that is fit to be settled.
         queues: their names.
     """
-    groups = _Groups(walk, fitting, testing, promise, queues)
-    kept = groups.keep(promise)
-    settles = groups.thresholds(kept)
+    floors = np.asarray([gate.settle for gate in walk.gates]) if walk.held else None
+    groups = _Groups(walk, fitting, testing, promise or Promise(), queues)
+    kept = groups.keep(promise) if promise else {}
+
+    def at_least(outcome: dict[Group, Kept]) -> NDArray[np.float64]:
+        """``(stages, k)`` thresholds."""
+        settles = groups.thresholds(outcome)
+        return settles if floors is None else np.maximum(floors, settles)
+
+    settles = at_least(kept) if promise or floors is None else floors
     gates = tuple(
         replace(gate, settle=tuple(map(float, its)))
         for gate, its in zip(walk.gates, settles, strict=True)
     )
-    plan = {
-        "promise": {**asdict(promise), "queues": dict(promise.queues)},
+    totals = _totals(walk, testing, settles)
+    plan: dict[str, Any] = {
         "tickets": {"fitting": len(fitting), "testing": len(testing)},
-        **_totals(walk, testing, settles),
-        "groups": [
+        **totals,
+        "stages": _stages(walk, testing, settles),
+    }
+    if promise:
+        plan["promise"] = {**asdict(promise), "queues": dict(promise.queues)}
+        plan["groups"] = [
             {"of": groups.name(group), "target": promise.of(group[1]), **asdict(its)}
             for group, its in kept.items()
-        ],
-        "stages": _stages(walk, testing, settles),
-        "curve": [
-            {"target": target, **_totals(walk, testing, groups.thresholds(groups.keep(other)))}
+        ]
+        plan["curve"] = [
+            {"target": target, **_totals(walk, testing, at_least(groups.keep(other)))}
             for target, other in _around(promise)
-        ],
-    }
+        ]
     return Gates(gates, plan)
 
 
@@ -265,7 +167,7 @@ def _weights(walk: Walk, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 def _totals(walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]) -> dict[str, float]:
     """Share of the tickets that is settled, and share of these that is right."""
     settled, weights = _settled(walk, rows, settles), _weights(walk, rows)
-    right = weights[settled] @ walk.right[rows][settled]
+    right = float((weights * walk.right[rows])[settled].sum())
     return {
         "coverage": _share(weights[settled].sum(), weights.sum()),
         "precision": _share(right, weights[settled].sum()),
@@ -288,11 +190,11 @@ def _stages(
                 "stage": gate.stage,
                 "reached": _share(weights[stage >= at].sum(), weights.sum()) if asked else 0.0,
                 "settled": _share(weights[here].sum(), weights.sum()),
-                "right": _share(weights[here] @ right[here], weights[here].sum()),
+                "right": _share((weights * right)[here].sum(), weights[here].sum()),
             }
         )
     return out
 
 
 def _share(part: float, whole: float) -> float:
-    return round(float(part / whole), 4) if whole else 0.0
+    return round(float(part) / float(whole), 4) if whole else 0.0

@@ -19,9 +19,9 @@ from cascade.queues import describe
 from cascade.stages.base import QUEUE, Adviser, Heads, Probabilities, Stage
 from cascade.stages.llm import LLMStage
 from train.examples import choose_pool, fit_neighbours
-from train.gates import Ask
 from train.linear import LinearFit
 from train.options import Options
+from train.witnesses import Ask
 
 INT8_ROWS = 2_000
 """Most gate tickets that int8 is compared with float32 on."""

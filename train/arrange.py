@@ -1,0 +1,109 @@
+"""Where tickets stop, chosen by cost or within budgets instead of by what accuracy asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.gate import Gate, Gates
+from train.advice import Advice
+from train.budget import Budget
+from train.cheapest import least_cost, within_budgets
+from train.costs import Costs
+from train.course import Course, Run
+from train.gates import Arrange
+from train.promise import Promise
+from train.walk import Walk
+from train.witnesses import Joined
+
+Milliseconds = Mapping[str, NDArray[np.float64]]
+"""For each stage ``(n,)`` what it took, or would take, for each ticket."""
+
+
+def arranged(
+    y: NDArray[np.int64],
+    ms: Callable[[], Milliseconds],
+    costs: Costs | None,
+    budgets: Sequence[Budget],
+    promise: Promise,
+) -> Arrange:
+    """Thresholds that cost least, or that keep budgets, on the fitting half.
+
+    Args:
+        y: ``(n,)`` true queues.
+        ms: is asked once the stages are.
+        costs: None to look at budgets only; what is settled is then for the promise to say.
+    """
+
+    def arrange(joined: Joined, walk: Walk, advice: Advice | None) -> list[Gate]:
+        asked, run = _run(y, ms(), joined, walk, advice)
+        if costs:
+            plan = least_cost(run, costs, budgets)
+            stop, settle, give_up = plan.stop, plan.settle, plan.give_up
+        else:
+            stop, give_up = within_budgets(run, budgets, promise.target)
+            settle = np.zeros_like(stop)
+        gates = [*joined.gates, *([advice.gate] if advice else [])]
+        for number, at in enumerate(asked):
+            gates[at] = replace(
+                gates[at],
+                stop=_plain(stop[number]),
+                settle=_plain(settle[number]),
+                give_up=float(give_up[number]),
+            )
+        return gates
+
+    return arrange
+
+
+def _run(
+    y: NDArray[np.int64],
+    ms: Milliseconds,
+    joined: Joined,
+    walk: Walk,
+    advice: Advice | None,
+) -> tuple[list[int], Run]:
+    """The stages that are asked, and what they said of the fitting half.
+
+    Of the tickets that reach an adviser some were asked about. As many of the others are left out,
+    so that those asked about are no rarer than they should be.
+    """
+    heard = Gates((*joined.gates, advice.gate) if advice else tuple(joined.gates)).asked
+    asked = [at for at, its in enumerate(heard) if its]
+    rows, arrays = joined.fitting, list(joined.arrays)
+    if advice and advice.heard:
+        reach = np.isin(rows, walk.left())
+        share = len(advice.rows) / max(int(reach.sum()), 1)
+        others = rows[~reach]
+        drawn = np.random.default_rng(0).random(len(others)) < share
+        rows = np.sort(np.concatenate([advice.rows, others[drawn]]))
+        last = arrays[-1].copy()
+        last[advice.rows[advice.answered]] = advice.joined[advice.answered]
+        arrays.append(last)
+    names = [*(gate.stage for gate in joined.gates), *([advice.gate.stage] if advice else [])]
+    run = Run(
+        [names[at] for at in asked],
+        [arrays[at][rows] for at in asked],
+        y[rows],
+        [ms[names[at]][rows] for at in asked],
+    )
+    return asked, run
+
+
+def course_of(walk: Walk, gates: Gates, rows: NDArray[np.int64], ms: Milliseconds) -> Course:
+    """Where tickets stopped with the gates as they are in the end, and how long that took."""
+    stage, best = walk.stage[rows], walk.best[rows]
+    settles = np.asarray([gate.settle for gate in gates.gates], dtype=np.float32)
+    settled = walk.fit[rows] & (walk.confidence[rows] >= settles[stage, best])
+    spent = np.zeros(len(rows))
+    for at, (gate, heard) in enumerate(zip(gates.gates, gates.asked, strict=True)):
+        if heard:
+            spent += np.where(stage >= at, ms[gate.stage][rows], 0.0)
+    return Course(stage, best, settled, spent)
+
+
+def _plain(values: NDArray[np.float32]) -> tuple[float, ...]:
+    return tuple(map(float, values))
