@@ -19,7 +19,6 @@ from cascade.errors import InputError
 from cascade.examples import Pool
 from cascade.examples import words as stems
 from cascade.gate import Gate, Gates
-from cascade.llm.mask import mask
 from cascade.phrases import share_out
 from cascade.stages.base import QUEUE, Adviser, Stage
 from cascade.stages.linear import LinearStage
@@ -153,7 +152,7 @@ def explain(cascade: Explainable, ticket: Ticket, decision: Decision) -> Explana
         if isinstance(stage, LinearStage) and against is not None:
             words = _words(stage, text, *map(cascade.queues.index, (decision.queue, against)))
         elif isinstance(stage, NeighboursStage):
-            neighbours = _neighbours(stage.pool, mask(text))
+            neighbours = _neighbours(stage.pool, stage.pool.masked(text))
     gates = _passages(cascade, decision)
     return Explanation(decision.queue, against, words, neighbours, gates)
 
