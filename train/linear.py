@@ -35,6 +35,15 @@ MAX_TERMS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which n-grams are taken and how strong C is, with what was measured for it."""
+
+    ngrams: tuple[NGrams, ...]
+    c: float
+    notes: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class LinearFit:
     """The fitted stage, and what it says of tickets that it has not seen.
 
@@ -58,19 +67,20 @@ def fit_linear(
     *,
     seed: int = 0,
     folds: int = 5,
+    choice: Choice | None = None,
     trust_labels: bool = False,
     quiet: bool = False,
 ) -> LinearFit:
     """Fit TF-IDF and one logistic regression a head.
 
-    C is chosen by 3-fold cross-validation on log-loss, as the gates need probabilities and not
-    only the best class; character n-grams are taken if they lower it by 3 %. Tickets whose queue
-    the cross-fitting finds to be probably wrong count less in the fit of the queues.
+    Tickets whose queue the cross-fitting finds to be probably wrong count less in the fit of the
+    queues.
 
     Args:
         texts: cleaned texts of the train split.
         targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing
             (never so for the queue).
+        choice: made before; by default `choose` makes it on the same tickets.
         trust_labels: look for no suspects.
 
     Raises:
@@ -79,11 +89,11 @@ def fit_linear(
     for name in heads:
         if len(np.unique(targets[name][targets[name] >= 0])) < 2:
             raise TrainingError(f"the train split holds one class only of {name!r}")
-    trial = _sample(targets[QUEUE], TRIAL_ROWS, seed)
-    steps = len(STRENGTHS) + 1 + len(heads) * (folds + 1)
+    choice = choice or choose(texts, targets[QUEUE], seed=seed, quiet=quiet)
+    c, notes = choice.c, dict(choice.notes)
+    steps = len(heads) * (folds + 1)
     with tqdm(total=steps, desc="fitting the linear stage", unit="fit", disable=quiet) as bar:
-        chosen, c, notes = _choose([texts[i] for i in trial], targets[QUEUE][trial], seed, bar)
-        matrix, vectorizers = _vectorize(texts, chosen)
+        matrix, vectorizers = _vectorize(texts, choice.ngrams)
         out: Probabilities = {}
         coefficients, intercepts, suspects = {}, {}, NOBODY
         for name, classes in heads.items():
@@ -105,18 +115,28 @@ def fit_linear(
     return LinearFit(stage, out, suspects, notes)
 
 
-def _choose(
-    texts: Sequence[str], y: NDArray[np.int64], seed: int, bar: tqdm[object]
-) -> tuple[tuple[NGrams, ...], float, dict[str, object]]:
+def choose(
+    texts: Sequence[str], y: NDArray[np.int64], *, seed: int = 0, quiet: bool = False
+) -> Choice:
+    """Choose C and the n-grams on at most `TRIAL_ROWS` of the tickets.
+
+    C is chosen by 3-fold cross-validation on log-loss, as the gates need probabilities and not
+    only the best class; character n-grams are taken if they lower it by 3 %.
+
+    Args:
+        texts: cleaned.
+        y: ``(n,)`` queue numbers.
+    """
+    trial = _sample(y, TRIAL_ROWS, seed)
+    texts, y = [texts[i] for i in trial], y[trial]
     words, _ = _vectorize(texts, (WORDS,))
     losses = {}
-    for c in STRENGTHS:
+    trials = tqdm(STRENGTHS, desc="choosing how strong", unit="C", disable=quiet)
+    for c in trials:
         losses[c] = _trial_loss(words, y, c, seed)
-        bar.update()
     c = min(losses, key=lambda c: losses[c])
     both, _ = _vectorize(texts, (WORDS, CHARACTERS))
     with_characters = _trial_loss(both, y, c, seed)
-    bar.update()
     earned = with_characters < (1 - EARN) * losses[c]
     notes: dict[str, object] = {
         "C": c,
@@ -124,7 +144,7 @@ def _choose(
         "log_loss_with_characters": round(with_characters, 4),
         "characters": earned,
     }
-    return (WORDS, CHARACTERS) if earned else (WORDS,), c, notes
+    return Choice((WORDS, CHARACTERS) if earned else (WORDS,), c, notes)
 
 
 def _trial_loss(x: csr_matrix, y: NDArray[np.int64], c: float, seed: int) -> float:
