@@ -25,9 +25,9 @@ import click
 import numpy as np
 from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from sklearn.metrics import log_loss
 
 from cascade.errors import CascadeError
+from cascade.gate import FLOOR
 from cascade.stages.base import QUEUE
 from eval.datasets import DATASETS, data_folder
 from train.linear import LinearFit, choose, fit_linear
@@ -230,8 +230,8 @@ def _mean_f1(truth: Labels, guesses: Sequence[Labels], classes: int) -> float:
 
 
 def _mean_loss(truth: Labels, answers: Sequence[NDArray[np.float32]]) -> float:
-    labels = range(answers[0].shape[1])
-    return float(np.mean([log_loss(truth, its.astype(float), labels=labels) for its in answers]))
+    rows = np.arange(len(truth))
+    return float(np.mean([-np.log(np.maximum(its[rows, truth], FLOOR)) for its in answers]))
 
 
 def line(row: dict[str, Any]) -> str:
