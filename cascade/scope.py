@@ -1,9 +1,9 @@
 """None of the above: tickets that seem to belong to none of the queues.
 
 Probabilities add up to 1 over the queues, so they cannot say that none fits. What a stage saw
-besides can: how many of a text's terms it knows and how loudly they speak, how far the encoder's
-features lie from those of all past tickets. Each stage that was fitted (`train.scope`) turns that
-evidence into one score, a sum of standardised parts, and a threshold.
+besides can: how loudly its logits speak for any queue, how many of the words it knows, how far the
+encoder's features lie from those of past tickets. For each stage that was fitted (`train.scope`)
+that evidence is made one score, a weighted sum of standardised parts, which has a threshold.
 """
 
 from __future__ import annotations
@@ -30,29 +30,27 @@ LARGEST = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The space of an encoder's features, and where past tickets lie in it.
+    """The space of an encoder's features, and where the tickets of each queue lie in it.
+
+    Distances in it are Mahalanobis distances (Lee et al. 2018).
 
     Attributes:
-        centre: ``(d,)``, the mean of the training features.
-        axes: ``(d, r)``; features less the centre, times these, have even spread.
-        places: ``(p, r)`` of unit length: past tickets, or means of them.
+        axes: ``(d, r)``; features times these spread evenly within each queue.
+        places: ``(k, r)``: the middle of each queue.
     """
 
-    centre: NDArray[np.float32]
     axes: NDArray[np.float32]
     places: NDArray[np.float32]
 
-    def nearness(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosine to the nearest place, ``(m,)`` for ``(m, d)`` features.
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Squared distances to all places, ``(m, k)`` for ``(m, d)`` features.
 
         Row by row and without BLAS, so that no other ticket of the call changes a bit of it.
         """
-        out = np.empty(len(features), dtype=np.float32)
+        out = np.empty((len(features), len(self.places)), dtype=np.float32)
         for at, row in enumerate(features):
-            direction = np.einsum("d,dr->r", row - self.centre, self.axes)
-            length = np.sqrt(np.einsum("r,r->", direction, direction))
-            cosines = np.einsum("pr,r->p", self.places, direction)
-            out[at] = cosines.max() / max(float(length), LEAST)
+            apart = self.places - np.einsum("d,dr->r", row, self.axes)
+            out[at] = np.einsum("pr,pr->p", apart, apart)
         return out
 
 
@@ -61,11 +59,10 @@ class Evidence:
     """How one stage's signals become a score; higher means that a ticket belongs more.
 
     Attributes:
-        means, scales, weights: ``(e,)`` of the parts: the log-odds of the joined confidence, then
-            the signals themselves, or for an encoder the nearness in its space.
-        bias: added to their weighted sum, so that the score is a log-odds of belonging.
+        means, scales, weights: ``(e,)``, of the parts: see `gather`.
+        bias: added to their weighted sum.
         threshold: scores below it are outside.
-        space: of the signals, where they are features.
+        space: of the stage's features, where it has some.
     """
 
     means: NDArray[np.float32]
@@ -79,18 +76,33 @@ class Evidence:
         self, signals: NDArray[np.float32], joined: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """``(m,)`` scores of ``(m, d)`` signals and ``(m, k)`` joined queue probabilities."""
-        parts = (gather(signals, joined, self.space) - self.means) / self.scales
-        return np.asarray(np.add.reduce(parts * self.weights, axis=1) + np.float32(self.bias))
+        return self.weigh(gather(signals, joined, self.space))
+
+    def weigh(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(m,)`` scores of ``(m, e)`` parts."""
+        weighted = (parts - self.means) / self.scales * self.weights
+        return np.asarray(np.add.reduce(weighted, axis=1) + np.float32(self.bias))
 
 
 def gather(
     signals: NDArray[np.float32], joined: NDArray[np.float32], space: Space | None
 ) -> NDArray[np.float32]:
-    """The parts of the evidence, ``(m, e)``."""
-    sure = np.clip(joined.max(axis=1), LEAST, 1 - LEAST)
-    odds = np.log(sure / (1 - sure))[:, None]
-    seen = signals if space is None else space.nearness(signals)[:, None]
-    return np.concatenate([odds, seen], axis=1, dtype=np.float32)
+    """The parts of the evidence, ``(m, e)``: higher means that a ticket belongs more.
+
+    The log-odds of the joined confidence; then the signals, but where there is a space only the
+    first of them, which is the energy, and how near the features come to the next queue.
+    """
+    odds = log_odds(joined.max(axis=1))[:, None]
+    if space is None:
+        return np.concatenate([odds, signals], axis=1, dtype=np.float32)
+    near = -space.distances(signals[:, 1:]).min(axis=1)[:, None]
+    return np.concatenate([odds, signals[:, :1], near], axis=1, dtype=np.float32)
+
+
+def log_odds(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log-odds, finite for 0 and 1 too."""
+    sure = np.clip(probabilities, LEAST, 1 - LEAST)
+    return np.asarray(np.log(sure / (1 - sure)), dtype=np.float32)
 
 
 class Scope:
@@ -136,8 +148,7 @@ class Scope:
             config[stage] = {"bias": its.bias, "threshold": its.threshold, "space": bool(its.space)}
             named = {"means": its.means, "scales": its.scales, "weights": its.weights}
             if its.space:
-                named |= {"centre": its.space.centre, "axes": its.space.axes}
-                named["places"] = its.space.places
+                named |= {"axes": its.space.axes, "places": its.space.places}
             arrays |= {f"{stage}.{name}": np.ascontiguousarray(a) for name, a in named.items()}
         return {CONFIG: json.dumps(config, indent=2).encode(), ARRAYS: save(arrays)}
 
@@ -179,9 +190,8 @@ def _evidence(stage: str, config: Any, arrays: Mapping[str, Any]) -> Evidence:
 
     space = None
     if config["space"]:
-        centre = array("centre", 0)
-        axes = array("axes", len(centre), 0)
-        space = Space(centre, axes, array("places", 0, axes.shape[1]))
+        axes = array("axes", 0, 0)
+        space = Space(axes, array("places", 0, axes.shape[1]))
     means = array("means", 0)
     scales, weights = array("scales", len(means)), array("weights", len(means))
     if not np.all(scales > 0):

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from cascade.errors import BundleError
 from cascade.onnx import session
-from cascade.stages.base import SIGNALS, Heads, Probabilities, softmax
+from cascade.stages.base import QUEUE, SIGNALS, Heads, Probabilities, energy, softmax
 
 OUTPUTS = ("logits", "features")
 """What the model gives; one made before the features were served gives the logits alone."""
@@ -72,8 +72,7 @@ class EncoderStage:
 
     Args:
         model: the bytes of an ONNX model: ``input_ids`` (1, tokens) int64 in, float32 out:
-            ``logits`` ``(1, sum of k)``, the heads side by side, and maybe ``features`` ``(1, d)``,
-            which are the stage's signals.
+            ``logits`` ``(1, sum of k)``, the heads side by side, and maybe ``features`` ``(1, d)``.
         window: how texts become token ids.
         heads: the classes of each head.
         threads: how many tickets run side by side.
@@ -98,21 +97,25 @@ class EncoderStage:
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
-        """See `Stage.predict`."""
+        """See `Stage.predict`. The signals are the energy of the queues' logits, and the features.
+
+        There are none where the model does not give its features.
+        """
         run = self._pool.map if self._pool and len(texts) > 1 else map
         logits = np.empty((len(texts), self._width), dtype=np.float32)
-        features = np.empty((len(texts), self._features), dtype=np.float32)
+        signals = np.empty((len(texts), 1 + self._features), dtype=np.float32)
         for row, (scores, *seen) in enumerate(run(self._run, texts)):
             logits[row] = scores
             if seen:
-                features[row] = seen[0]
+                signals[row, 1:] = seen[0]
         out: Probabilities = {}
         start = 0
         for name, classes in self._heads.items():
             out[name] = softmax(logits[:, start : start + len(classes)])
             start += len(classes)
         if self._features:
-            out[SIGNALS] = features
+            signals[:, 0] = energy(logits[:, : out[QUEUE].shape[1]])
+            out[SIGNALS] = signals
         return out
 
     def _run(self, text: str) -> list[NDArray[np.float32]]:

@@ -22,26 +22,18 @@ def array(*values: object) -> Array:
     return np.asarray(values, dtype=np.float32)
 
 
-def made(seed: int = 0, width: int = 6, places: int = 5) -> Scope:
+def made(seed: int = 0) -> Scope:
     """A scope of a stage with plain signals and of one with features, all numbers random."""
     random = np.random.default_rng(seed)
 
     def some(*shape: int) -> Array:
         return random.normal(size=shape).astype(np.float32)
 
-    spots = some(places, 4)
-    spots /= np.linalg.norm(spots, axis=1, keepdims=True)
+    space = Space(some(6, 4), some(5, 4))
     return Scope(
         {
-            "linear": Evidence(some(4), abs(some(4)) + 1, some(4), 0.5, 0.0),
-            "encoder": Evidence(
-                some(2),
-                abs(some(2)) + 1,
-                some(2),
-                -0.5,
-                0.1,
-                Space(some(width), some(width, 4), spots),
-            ),
+            "linear": Evidence(some(3), abs(some(3)) + 1, some(3), 0.5, 0.0),
+            "encoder": Evidence(some(3), abs(some(3)) + 1, some(3), -0.5, 0.1, space),
         }
     )
 
@@ -53,7 +45,8 @@ def tickets(n: int, width: int, seed: int = 1) -> tuple[Array, Array]:
     return random.normal(size=(n, width)).astype(np.float32), joined
 
 
-WIDTHS = {"linear": 3, "encoder": 6}
+WIDTHS = {"linear": 2, "encoder": 7}
+"""Of each stage's signals: an encoder's are its energy and 6 features."""
 
 
 def test_a_ticket_below_the_threshold_is_outside() -> None:
@@ -103,15 +96,20 @@ def test_no_tickets_give_no_rows() -> None:
 # --- the space of the features ---
 
 
-def test_the_nearest_place_counts_however_far_out_a_ticket_lies() -> None:
-    space = Space(array(1, 1), np.eye(2, dtype=np.float32), array([1, 0], [0, 1]))
-    features = array([5, 1], [1.5, 1], [2, 2], [-3, 1])
-    assert space.nearness(features).tolist() == pytest.approx([1, 1, 0.5**0.5, 0], abs=1e-6)
+SQUARE = Space(array([2, 0], [0, 1]), array([0, 0], [4, 0]))
+"""Two queues, at (0, 0) and (2, 0) of a space whose first axis counts double."""
 
 
-def test_the_very_centre_is_near_nothing() -> None:
-    space = Space(array(1, 1), np.eye(2, dtype=np.float32), array([1, 0], [0, 1]))
-    assert space.nearness(array([1, 1])).tolist() == [0]
+def test_distances_are_counted_along_the_axes() -> None:
+    features = array([0, 0], [2, 0], [1, 0], [0, 3])
+    assert SQUARE.distances(features).tolist() == [[0, 16], [16, 0], [4, 4], [9, 25]]
+
+
+def test_an_encoder_is_judged_by_its_energy_and_the_next_queue() -> None:
+    signals = array([7, 0, 3], [-1, 2, 0])
+    parts = gather(signals, array([0.5, 0.5], [0.75, 0.25]), SQUARE)
+    assert parts[0].tolist() == [0, 7, -9]
+    assert parts[1].tolist() == pytest.approx([np.log(3), -1, 0])
 
 
 # --- the files ---
@@ -153,15 +151,15 @@ def test_a_threshold_that_is_no_number(name: str, value: object) -> None:
     ("name", "value"),
     [
         ("linear.weights", array(1, 2)),
+        ("linear.scales", array(1, 1, 1, 1)),
         ("linear.means", np.zeros(0, dtype=np.float32)),
-        ("linear.scales", array(1, 1, 0, 1)),
-        ("linear.scales", array(1, 1, -1, 1)),
-        ("linear.weights", array(1, np.nan, 1, 1)),
-        ("linear.weights", np.ones(4)),
+        ("linear.scales", array(1, 1, 0)),
+        ("linear.scales", array(1, 1, -1)),
+        ("linear.weights", array(1, np.nan, 1)),
+        ("linear.weights", np.ones(3)),
         ("encoder.places", array([1, 0])),
         ("encoder.places", np.zeros((0, 4), dtype=np.float32)),
-        ("encoder.axes", array([1, 0, 0, 0])),
-        ("encoder.centre", array([1])),
+        ("encoder.axes", np.ones((6, 3), dtype=np.float32)),
     ],
 )
 def test_arrays_that_make_no_sense(name: str, value: NDArray[np.floating]) -> None:

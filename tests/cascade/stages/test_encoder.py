@@ -184,11 +184,18 @@ def without_features(bundle: Bundle) -> bytes:
     return bytes(graph.SerializeToString())
 
 
-def test_the_signals_are_the_features_that_it_judges_by(stage: EncoderStage) -> None:
+def test_the_signals_are_the_energy_and_the_features_that_it_judges_by(
+    stage: EncoderStage, bundle: Bundle
+) -> None:
     signals = stage.predict(TEXTS)[SIGNALS]
     assert signals.dtype == np.float32
-    assert signals.shape == (len(TEXTS), 384)
-    assert len(np.unique(signals[:, 0])) > 1
+    assert signals.shape == (len(TEXTS), 1 + 384)
+    width = len(bundle.manifest.heads["queue"])
+    for text, row in zip(TEXTS, signals, strict=True):
+        ids = np.asarray([stage.window(text)])
+        logits, features = stage._session.run(None, {"input_ids": ids})
+        assert row[0] == pytest.approx(np.log(np.exp(logits[0, :width]).sum()), rel=1e-5)
+        assert np.array_equal(row[1:], features[0])
 
 
 def test_a_model_without_features_answers_the_same_without_signals(
