@@ -65,6 +65,7 @@ setup(
             "score = cascade.commands:score",
             "eval = eval.cli:evaluate",
             "train = train.cli:train",
+            "gate = train.gate_cli:gate",
             "starter = train.starter.command:starter",
             "serve = serve.cli:serve",
             "llm = cascade.llm.cli:llm",

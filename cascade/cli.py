@@ -15,6 +15,7 @@ from cascade.errors import CascadeError, MissingExtraError
 
 SUMMARIES = {
     "eval": "Train and measure on public data sets.",
+    "gate": "Choose what a bundle settles: by precision, cost or budget.",
     "llm": "Look at a language-model server.",
     "route": "Route one ticket.",
     "score": "Route a file of tickets.",

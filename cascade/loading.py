@@ -11,6 +11,7 @@ from cascade.errors import BundleError
 from cascade.examples import Pool
 from cascade.gate import Gates
 from cascade.llm.base import Backend
+from cascade.scope import FOLDER, Scope
 from cascade.stages.base import Adviser, Heads, Stage
 from cascade.stages.linear import LinearStage
 from cascade.stages.llm import LLMStage
@@ -43,6 +44,17 @@ def load_gates(bundle: Bundle) -> Gates:
         BundleError: the file is missing, damaged, or of another version.
     """
     return Gates.from_dict(_json(bundle, GATES))
+
+
+def load_scope(bundle: Bundle) -> Scope | None:
+    """What tells that a ticket belongs to no queue; None where the bundle was made without.
+
+    Raises:
+        BundleError: a file is damaged.
+    """
+    if not any(name.startswith(f"{FOLDER}/") for name in bundle.files):
+        return None
+    return Scope.from_files(lambda file: bundle.read(f"{FOLDER}/{file}"))
 
 
 class _Loader:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,11 @@ from cascade.gate import Gate, Gates
 from train.advice import Advice
 from train.budget import Budget
 from train.cheapest import least_cost, within_budgets
-from train.costs import Costs
+from train.costs import Costs, bill
 from train.course import Course, Run
-from train.gates import Arrange
+from train.gates import Arrange, Outcome
 from train.promise import Promise
+from train.squares import squares
 from train.walk import Walk
 from train.witnesses import Joined
 
@@ -93,16 +95,47 @@ def _run(
     return asked, run
 
 
-def course_of(walk: Walk, gates: Gates, rows: NDArray[np.int64], ms: Milliseconds) -> Course:
-    """Where tickets stopped with the gates as they are in the end, and how long that took."""
-    stage, best = walk.stage[rows], walk.best[rows]
+def expected(
+    outcome: Outcome,
+    y: NDArray[np.int64],
+    ms: Milliseconds,
+    costs: Costs | None,
+    queues: Sequence[str],
+) -> dict[str, Any]:
+    """What is to be expected in time and money, by the tickets that nothing was chosen on.
+
+    Args:
+        y: ``(n,)`` true queues of all tickets of the gate split.
+    """
+    gates, walk, rows = outcome.gates, outcome.walk, outcome.testing
+    heard = [at for at, its in enumerate(gates.asked) if its]
+    best = walk.best[rows]
     settles = np.asarray([gate.settle for gate in gates.gates], dtype=np.float32)
-    settled = walk.fit[rows] & (walk.confidence[rows] >= settles[stage, best])
-    spent = np.zeros(len(rows))
-    for at, (gate, heard) in enumerate(zip(gates.gates, gates.asked, strict=True)):
-        if heard:
-            spent += np.where(stage >= at, ms[gate.stage][rows], 0.0)
-    return Course(stage, best, settled, spent)
+    enough = walk.confidence[rows] >= settles[walk.stage[rows], best]
+    stage = np.searchsorted(heard, walk.stage[rows])
+    names = [gates.gates[at].stage for at in heard]
+    run = Run(names, [], y[rows], [ms[name][rows] for name in names])
+    spent = run.spent()[stage, np.arange(len(rows))]
+    course = Course(stage, best, enough & walk.fit[rows], spent)
+    plan: dict[str, Any] = {
+        "ms": {f"p{p}": round(course.ms_within(p / 100), 2) for p in (50, 95, 99)},
+        "stage_ms": {
+            name: {f"p{p}": round(float(np.percentile(its, p)), 2) for p in (50, 95)}
+            for name, its in zip(names, run.ms, strict=True)
+        },
+    }
+    if costs:
+        paid = bill(run, course, costs)
+        plan["costs"] = {
+            "currency": costs.currency,
+            "ticket": paid.total,
+            "misroutes": paid.misroutes,
+            "reviews": paid.reviews,
+            "stages": dict(zip(names, paid.stages, strict=True)),
+            "all_to_review": costs.review,
+        }
+        plan["squares"] = [asdict(its) for its in squares(run.y, course, costs, queues)]
+    return plan
 
 
 def _plain(values: NDArray[np.float32]) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ on which nothing was chosen, tells from which confidence on its answers are acte
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +28,33 @@ Arrange = Callable[[Joined, Walk, Advice | None], list[Gate]]
 go with the thresholds they have."""
 
 
-def fit_gates(
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """Fitted gates, and where the tickets went that they were tested on.
+
+    Attributes:
+        walk: of all tickets of the gate split.
+        testing: rows of the half on which promises were tested.
+    """
+
+    gates: Gates
+    walk: Walk
+    testing: NDArray[np.int64]
+
+
+def fit_gates(witnesses: Witnesses, promise: Promise, *, seed: int = 0) -> Gates:
+    """Fit all gates; see `lead_through`."""
+    return lead_through(witnesses, promise, seed=seed).gates
+
+
+def lead_through(
     witnesses: Witnesses,
     promise: Promise | None,
     *,
     outside: Callable[[Joined], list[NDArray[np.bool_] | None]] | None = None,
     arrange: Arrange | None = None,
     seed: int = 0,
-) -> Gates:
+) -> Outcome:
     """Fit all gates.
 
     Args:
@@ -62,4 +81,5 @@ def fit_gates(
     if ask and advice:
         walk = advise(walk, ask, advice, joined, witnesses, seed)
     walk = walk.within() if arrange else walk
-    return settle(walk, joined.fitting, joined.testing, promise, witnesses.queues)
+    settled = settle(walk, joined.fitting, joined.testing, promise, witnesses.queues)
+    return Outcome(settled, walk, joined.testing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,6 @@ from cascade.stages.llm import LLMStage
 from train.examples import choose_pool, fit_neighbours
 from train.linear import LinearFit
 from train.options import Options
-from train.witnesses import Ask
 
 INT8_ROWS = 2_000
 """Most gate tickets that int8 is compared with float32 on."""
@@ -140,33 +140,61 @@ def add_examples(
     made.add(llm, llm.to_files(), {"backend": backend.name})
 
 
-def witness(stage: Stage | Adviser, texts: Sequence[str], quiet: bool) -> Probabilities | Ask:
-    """What the gates are fitted on: a stage's probabilities, or a way to ask an adviser.
+def witness(stage: Stage | Adviser, texts: Sequence[str], quiet: bool) -> Probabilities | Asking:
+    """What the gates are fitted on: a stage's probabilities, or a way to ask an adviser."""
+    return Asking(stage, texts, quiet) if isinstance(stage, Adviser) else stage.predict(texts)
 
-    Asking raises `TrainingError` where nobody is there to answer.
+
+def timed_witness(
+    stage: Stage, texts: Sequence[str], quiet: bool
+) -> tuple[Probabilities, NDArray[np.float64]]:
+    """A stage's probabilities, and ``(n,)`` milliseconds: tickets are asked one after the other."""
+    answers, ms = [], np.empty(len(texts))
+    for at, text in enumerate(tqdm(texts, desc=f"asking {stage.name}", disable=quiet)):
+        began = time.perf_counter()
+        answers.append(stage.predict([text]))
+        ms[at] = (time.perf_counter() - began) * 1000
+    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}, ms
+
+
+class Asking:
+    """Asks an adviser about rows of ``n`` texts: `train.witnesses.Ask`.
+
+    Raises `TrainingError` where nobody is there to answer.
     """
-    if not isinstance(stage, Adviser):
-        return stage.predict(texts)
 
-    def ask(
-        rows: NDArray[np.int64], joined: NDArray[np.float32]
+    def __init__(self, stage: Adviser, texts: Sequence[str], quiet: bool) -> None:
+        self.name, self._stage = stage.name, stage
+        self._texts, self._quiet = texts, quiet
+        self._asked, self._seconds = 0, 0.0
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds a ticket so far, several at a time; 0 where none was asked about."""
+        return 1000 * self._seconds / max(self._asked, 1)
+
+    def __call__(
+        self, rows: NDArray[np.int64], joined: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], list[bool]]:
         said = np.empty_like(joined)
         answered: list[bool] = []
         size = 4 * cores()
         starts = range(0, len(rows), size)
-        for start in tqdm(starts, desc=f"asking {stage.name}", unit="batch", disable=quiet):
+        began = time.perf_counter()
+        for start in tqdm(starts, desc=f"asking {self.name}", unit="batch", disable=self._quiet):
             part = slice(start, start + size)
-            advice = stage.advise([texts[row] for row in rows[part]], joined[part], None)
+            advice = self._stage.advise(
+                [self._texts[row] for row in rows[part]], joined[part], None
+            )
             said[part] = advice.probabilities[QUEUE]
             answered += [not reason for reason in advice.reasons]
-        counts = stage.state["counts"]
+        self._seconds += time.perf_counter() - began
+        self._asked += len(rows)
+        counts = self._stage.state["counts"]
         if counts and not counts.keys() & {"answered", "unsure"}:
             told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
             raise TrainingError(
-                f"the {stage.name} stage had no answer to any ticket ({told}): see cascade llm "
+                f"the {self.name} stage had no answer to any ticket ({told}): see cascade llm "
                 "check, or leave the stage out with --llm none"
             )
         return said, answered
-
-    return ask

@@ -66,7 +66,7 @@ class LLMStage:
     ) -> None:
         self.backend = backend
         self.fitted_for = backend.name if fitted_for is None else fitted_for
-        self._pool, self._descriptions, self._shots = pool, dict(descriptions), shots
+        self.pool, self._descriptions, self._shots = pool, dict(descriptions), shots
         self._queues = pool.heads[QUEUE]
         threads = min(threads, AT_ONCE)
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -97,7 +97,7 @@ class LLMStage:
         """See `Adviser.advise`. Heads but the queue's are even: nothing is said of them."""
         out: Probabilities = {
             name: np.full((len(texts), len(classes)), 1 / len(classes), dtype=np.float32)
-            for name, classes in self._pool.heads.items()
+            for name, classes in self.pool.heads.items()
         }
         run = self._threads.map if self._threads and len(texts) > 1 else map
         silent = threading.Event()
@@ -114,22 +114,22 @@ class LLMStage:
 
     def with_shots(self, shots: int) -> LLMStage:
         """The same stage, one ticket at a time, with another number of examples."""
-        return LLMStage(self.backend, self._pool, self._descriptions, shots=shots)
+        return LLMStage(self.backend, self.pool, self._descriptions, shots=shots)
 
     def question(self, text: str, joined: NDArray[np.float32]) -> Question:
         """What is asked about a ticket: a cleaned text, and ``(k,)`` joined probabilities."""
-        masked = self._pool.masked(text)
+        masked = self.pool.masked(text)
         candidates = self._shortlist(masked, joined)
         described = {q: self._descriptions[q] for q in candidates if q in self._descriptions}
-        examples = self._pool.few_shot(masked, candidates, self._shots)
+        examples = self.pool.few_shot(masked, candidates, self._shots)
         return Question(masked, candidates, examples, described)
 
     def _shortlist(self, masked: str, joined: NDArray[np.float32]) -> tuple[str, ...]:
         """The likeliest queues and those of the nearest examples, in the bundle's order."""
         if len(self._queues) <= MAX_CANDIDATES:
             return self._queues  # all of them: the head of the prompt is then always the same
-        nearest, _ = self._pool.nearest(masked, self._shots)
-        near = dict.fromkeys(self._pool.labels[QUEUE][nearest].tolist())
+        nearest, _ = self.pool.nearest(masked, self._shots)
+        near = dict.fromkeys(self.pool.labels[QUEUE][nearest].tolist())
         likely = np.argsort(-joined, kind="stable").tolist()
         wanted = dict.fromkeys([*list(near)[:NEIGHBOURS], *likely])
         return tuple(self._queues[k] for k in sorted(list(wanted)[:MAX_CANDIDATES]))
