@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,23 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.bundle import Bundle
+from cascade.call import EMPTY, LATE, SETTLED, UNSURE, Call
 from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.clean import clean
-from cascade.decision import HUMAN, Choice, Decision, Label, StageTrace
+from cascade.decision import HUMAN, Choice, Decision, Label
 from cascade.errors import BundleError
-from cascade.gate import NEVER, Gate, Gates, Join
+from cascade.gate import NEVER, Gate, Gates
 from cascade.llm.base import Backend
 from cascade.loading import load_gates, load_stages
 from cascade.machine import cores
-from cascade.stages.base import QUEUE, Adviser, Heads, Probabilities, Stage
+from cascade.pace import Pace
+from cascade.stages.base import QUEUE, Adviser, Heads, Stage
 from cascade.ticket import Ticket
 
 ALTERNATIVES = 3
 """How many of the next best queues a decision names."""
 
-SETTLED, EMPTY, LATE, UNSURE = range(4)
 NO_TEXT = "nothing is left to read once the text is cleaned"
-TOO_LATE = "the deadline was over before the next stage"
+TOO_LATE = "the deadline left no time for the next stage"
+IN_TIME = 0.95
+"""Share of a deadline that the stages may use; decisions have to be written down as well."""
+WARM_UP_LENGTHS = tuple(2**n - 1 for n in range(6, 14))
+"""Characters of the texts that show what a stage takes: the octaves that tickets fall into."""
 UNFITTED_WEIGHT = 0.5
 """Weight of a language model that the gates were not fitted for: it may suggest, never settle."""
 
@@ -45,6 +50,8 @@ class Cascade:
         gates: one gate a stage, in the same order.
         heads: the classes of each head, the queues first.
         bundle_id: put into every decision.
+        threads: how many tickets of one call a stage works on at a time.
+        clock: seconds that never run backwards, those of `time.monotonic` for advisers.
     """
 
     def __init__(
@@ -53,11 +60,16 @@ class Cascade:
         gates: Gates,
         heads: Heads,
         bundle_id: str = "",
+        *,
+        threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stages = tuple(stages)
         self.gates = gates
         self.heads = dict(heads)
         self.bundle_id = bundle_id
+        self.pace = Pace()
+        self._threads, self._clock = threads, clock
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
             raise BundleError("gates.json: the gates are not those of the bundle's stages")
         for gate in gates.gates:
@@ -94,8 +106,9 @@ class Cascade:
                 f"{bundle.path}: trained with version {bundle.manifest.clean_version} of the "
                 f"cleaning, this is version {CLEAN_VERSION}; train it again"
             )
-        stages = load_stages(bundle, threads or cores(), llm)
-        return cls(stages, load_gates(bundle), bundle.manifest.heads, bundle.id)
+        threads = threads or cores()
+        stages, gates = load_stages(bundle, threads, llm), load_gates(bundle)
+        return cls(stages, gates, bundle.manifest.heads, bundle.id, threads=threads)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -113,12 +126,17 @@ class Cascade:
         return {stage.name: stage.state for stage in self.stages if isinstance(stage, Adviser)}
 
     def warm_up(self) -> None:
-        """Ask every stage once, so that the first ticket is as fast as the next."""
+        """Ask every stage, so that the first ticket is as fast as the next and in time."""
         for stage in self.stages:
             if isinstance(stage, Adviser):
                 stage.warm_up()
-            else:
-                stage.predict(["warm up " * 40])
+                continue
+            stage.predict(["warm up " * 40])
+            for characters in WARM_UP_LENGTHS * 2:
+                text = ("warm up " * (characters // 8 + 1))[:characters]
+                began = self._clock()
+                stage.predict([text])
+                self.pace.observe(stage.name, characters, (self._clock() - began) * 1000)
 
     def route(
         self, tickets: Iterable[Ticket | str], *, deadline_ms: float | None = None
@@ -127,34 +145,68 @@ class Cascade:
 
         Args:
             tickets: raw tickets, or their texts.
-            deadline_ms: no stage but the first is started once so many milliseconds have gone
-                by; the answer is then that of the deepest stage that ran. A language model that
-                has not answered by then is not waited for. None means no limit.
+            deadline_ms: no stage but the first is started for a ticket that is expected to end
+                after so many milliseconds, going by what that stage took of late; the answer is
+                then that of the deepest stage that ran. A language model that has not answered by
+                then is not waited for. None means no limit.
 
         Returns:
             One decision a ticket, in order.
         """
         batch = [Ticket(t) if isinstance(t, str) else t for t in tickets]
-        until = None if deadline_ms is None else time.monotonic() + deadline_ms / 1000
-        run = _Run(self.heads, [clean(ticket.text) for ticket in batch], len(self.stages))
+        until = None
+        if deadline_ms is not None:
+            until = self._clock() + IN_TIME * deadline_ms / 1000
+        call = Call(self.heads, [clean(ticket.text) for ticket in batch], len(self.stages))
         asked = self._asked()
         for at in asked:
-            rows = run.open()
-            if not len(rows):
-                break
-            began = time.monotonic()
-            if at and until is not None and began >= until:
-                run.status[rows] = LATE
-                break
-            gate, answered = self._ask(at, run, rows, until)
-            stage = self.stages[at]
-            confidence, best = run.best(rows)
-            stops = gate.stops(confidence, best) if at != asked[-1] else answered
-            settled = answered & stops & gate.settles(confidence, best)
-            run.stop(rows, stops & answered, settled & (run.status[rows] != EMPTY), stage.name)
-            names = [self.queues[k] for k in best]
-            run.trace(rows, stage.name, names, confidence, time.monotonic() - began)
-        return [self._decision(ticket, run, i) for i, ticket in enumerate(batch)]
+            for rows in self._in_time(at, call, until):
+                began = self._clock()
+                gate, answered = self._ask(at, call, rows, until)
+                name = self.stages[at].name
+                confidence, best = call.best(rows)
+                stops = gate.stops(confidence, best) if at != asked[-1] else answered
+                settled = answered & stops & gate.settles(confidence, best)
+                call.stop(rows, stops & answered, settled & (call.status[rows] != EMPTY), name)
+                seconds = self._clock() - began
+                call.trace(rows, name, [self.queues[k] for k in best], confidence, seconds)
+                self._learn(at, call, rows, answered, seconds, until)
+        return [self._decision(ticket, call, i) for i, ticket in enumerate(batch)]
+
+    def _in_time(self, at: int, call: Call, until: float | None) -> Iterator[NDArray[np.int64]]:
+        """The rows that a stage is asked about: without a deadline all at once, else in rounds,
+        and without those that would be late."""
+        rows = call.open()
+        if until is None or not at:
+            if len(rows):
+                yield rows
+            return
+        lengths = [len(call.texts[i]) for i in rows]
+        rounds = self.pace.rounds(
+            self.stages[at].name, lengths, self._threads, lambda: (until - self._clock()) * 1000
+        )
+        for part, starts in rounds:
+            if starts:
+                yield rows[part]
+            else:
+                call.late(rows[part])
+
+    def _learn(
+        self,
+        at: int,
+        call: Call,
+        rows: NDArray[np.int64],
+        answered: NDArray[np.bool_],
+        seconds: float,
+        until: float | None,
+    ) -> None:
+        """Remember what a round took. More tickets than that say little of one, and an adviser
+        that has no answer for another reason than the deadline says nothing."""
+        broken_off = until is not None and self._clock() >= until and not answered.all()
+        if at and len(rows) <= self._threads and (broken_off or answered.all()):
+            longest = max(len(call.texts[i]) for i in rows)
+            name = self.stages[at].name
+            self.pace.observe(name, longest, seconds * 1000, finished=not broken_off)
 
     def _asked(self) -> list[int]:
         """Numbers of the stages that are asked: those with a say, and models not fitted yet."""
@@ -165,18 +217,18 @@ class Cascade:
         ]
 
     def _ask(
-        self, at: int, run: _Run, rows: NDArray[np.int64], until: float | None
+        self, at: int, call: Call, rows: NDArray[np.int64], until: float | None
     ) -> tuple[Gate, NDArray[np.bool_]]:
         """Ask a stage about rows; returns the gate that counts, and which rows it answered."""
         stage, gate = self.stages[at], self.gates.gates[at]
-        texts = [run.texts[i] for i in rows]
+        texts = [call.texts[i] for i in rows]
         if isinstance(stage, Adviser):
-            advice = stage.advise(texts, run.joined[QUEUE][rows], until)
-            seen, answered = advice.probabilities, run.note(rows, advice.reasons)
+            advice = stage.advise(texts, call.joined[QUEUE][rows], until)
+            seen, answered = advice.probabilities, call.note(rows, advice.reasons)
             gate = gate if stage.fitted else self._unfitted(at)
         else:
             seen, answered = stage.predict(texts), np.ones(len(rows), dtype=np.bool_)
-        run.take(at, seen, rows, answered, gate.joins)
+        call.take(at, seen, rows, answered, gate.joins)
         return gate, answered
 
     def _unfitted(self, number: int) -> Gate:
@@ -191,28 +243,30 @@ class Cascade:
         }
         return Gate.even(self.stages[number].name, joins, NEVER, len(self.queues))
 
-    def _decision(self, ticket: Ticket, run: _Run, i: int) -> Decision:
-        probabilities = run.joined[QUEUE][i]
+    def _decision(self, ticket: Ticket, call: Call, i: int) -> Decision:
+        probabilities = call.joined[QUEUE][i]
         order = np.argsort(-probabilities, kind="stable")
         choices = [Choice(self.queues[k], float(probabilities[k])) for k in order]
-        routed = run.status[i] == SETTLED
+        routed = call.status[i] == SETTLED
         reason = {SETTLED: "", EMPTY: NO_TEXT, LATE: TOO_LATE, UNSURE: self._unsure}
         labels = {}
         for name, classes in self.heads.items():
             if name != QUEUE:
-                best = int(run.joined[name][i].argmax())
-                labels[name] = Label(classes[best], float(run.joined[name][i][best]))
+                best = int(call.joined[name][i].argmax())
+                labels[name] = Label(classes[best], float(call.joined[name][i][best]))
         return Decision(
             id=ticket.id,
             queue=choices[0].queue,
             confidence=choices[0].confidence,
-            stage=run.settled_by[i] or HUMAN,
+            stage=call.settled_by[i] or HUMAN,
             action="route" if routed else "review",
             alternatives=tuple(choices[1 : 1 + ALTERNATIVES]),
             labels=labels,
-            stages=tuple(run.traces[i]),
+            stages=tuple(call.traces[i]),
             bundle=self.bundle_id,
-            reason=reason[int(run.status[i])] if routed or not run.reasons[i] else run.reasons[i],
+            reason=reason[int(call.status[i])]
+            if routed or not call.reasons[i]
+            else call.reasons[i],
         )
 
 
@@ -224,82 +278,3 @@ def _check(gate: Gate, heads: Heads) -> None:
         len(its.bias) not in (0, len(heads[name])) for name, its in gate.joins.items()
     ):
         raise BundleError(f"gates.json: {gate.stage} was fitted for other queues")
-
-
-class _Run:
-    """What is known of the tickets of one call, stage after stage."""
-
-    def __init__(self, heads: Heads, texts: list[str], stages: int) -> None:
-        n = len(texts)
-        self.texts = texts
-        self.joined: Probabilities = {
-            name: np.zeros((n, len(classes)), dtype=np.float32) for name, classes in heads.items()
-        }
-        self.seen: dict[str, list[NDArray[np.float32]]] = {
-            name: [joined] * stages for name, joined in self.joined.items()
-        }
-        """Each stage's own probabilities for all rows; rows and stages that were not asked mean
-        nothing, and have no weight."""
-        self.status = np.asarray([UNSURE if text else EMPTY for text in texts], dtype=np.int64)
-        self.stopped = np.zeros(n, dtype=np.bool_)
-        self.settled_by = [""] * n
-        self.reasons = [""] * n
-        """Why an adviser had no answer."""
-        self.traces: list[list[StageTrace]] = [[] for _ in texts]
-
-    def open(self) -> NDArray[np.int64]:
-        """Rows that the next stage is asked about."""
-        return np.flatnonzero(~self.stopped)
-
-    def note(self, rows: NDArray[np.int64], reasons: Sequence[str]) -> NDArray[np.bool_]:
-        """Keep an adviser's reasons; returns which of the rows it answered."""
-        for row, reason in zip(rows, reasons, strict=True):
-            self.reasons[row] = reason
-        return np.asarray([not reason for reason in reasons], dtype=np.bool_)
-
-    def take(
-        self,
-        at: int,
-        seen: Probabilities,
-        rows: NDArray[np.int64],
-        answered: NDArray[np.bool_],
-        joins: Mapping[str, Join],
-    ) -> None:
-        """Join a stage's probabilities with those of the stages before, where it answered."""
-        known = rows[answered]
-        for name, joined in self.joined.items():
-            full = np.zeros_like(joined)
-            full[rows] = seen[name]
-            self.seen[name][at] = full
-            joined[known] = joins[name]([array[known] for array in self.seen[name][: at + 1]])
-
-    def best(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """The joined confidence in the best queue, and that queue, both ``(m,)``."""
-        joined = self.joined[QUEUE][rows]
-        return joined.max(axis=1), joined.argmax(axis=1)
-
-    def stop(
-        self,
-        rows: NDArray[np.int64],
-        stops: NDArray[np.bool_],
-        settled: NDArray[np.bool_],
-        stage: str,
-    ) -> None:
-        """Note which rows stop here, and which of them are settled. An empty text always stops."""
-        self.stopped[rows] = stops | (self.status[rows] == EMPTY)
-        for row in rows[settled]:
-            self.status[row] = SETTLED
-            self.settled_by[row] = stage
-
-    def trace(
-        self,
-        rows: NDArray[np.int64],
-        stage: str,
-        queues: Sequence[str],
-        confidence: NDArray[np.float32],
-        seconds: float,
-    ) -> None:
-        """Note a stage's answers; its time is shared equally by the tickets it was asked about."""
-        ms = round(seconds * 1000 / len(rows), 3)
-        for row, queue, sure in zip(rows, queues, confidence, strict=True):
-            self.traces[row].append(StageTrace(stage, queue, float(sure), ms))

@@ -10,15 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cascade.bundle import Bundle, write
 from cascade.decision import Decision
 from cascade.errors import BundleError
 from cascade.gate import Gate, Gates, Join
+from cascade.pace import PATIENCE, RECENT
 from cascade.router import NO_TEXT, TOO_LATE, Cascade
+from cascade.stages.base import Advice
 from cascade.ticket import Ticket
 from train.starter import generate
 
@@ -267,8 +272,6 @@ def test_later_stages_are_asked_only_about_open_tickets() -> None:
             self.asked: list[str] = []
 
         def predict(self, texts: Sequence[str]) -> Any:
-            import numpy as np
-
             self.asked += texts
             sure = [0.9 if len(text.split()) <= self.words else 0.6 for text in texts]
             return {"queue": np.asarray([[s, 1 - s] for s in sure], dtype=np.float32)}
@@ -328,18 +331,170 @@ def test_a_ticket_that_was_settled_in_time_is_not_late(fake_cascade: Build) -> N
     assert (decision.action, decision.stage) == ("route", "a")
 
 
-def test_a_slow_stage_costs_the_next_one_its_turn(
-    fake_cascade: Build, monkeypatch: pytest.MonkeyPatch
+class Clock:
+    """A clock that stands still but for stages that work."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Worker:
+    """A stage of fixed speed: at least so sure of everything, in so many ms a character."""
+
+    def __init__(self, name: str, sure: float, ms: float, clock: Clock) -> None:
+        self.name, self.sure, self.ms, self.clock = name, sure, ms, clock
+        self.asked: list[str] = []
+
+    def predict(self, texts: Sequence[str]) -> Any:
+        self.asked += texts
+        self.clock.now += sum(map(len, texts)) * self.ms / 1000
+        return {"queue": np.tile(np.float32([self.sure, 1 - self.sure]), (len(texts), 1))}
+
+
+class Oracle(Worker):
+    """An adviser that is broken off at the deadline, or has no answer because it is down."""
+
+    fitted = True
+    down = False
+    state: ClassVar[dict[str, Any]] = {}
+
+    def warm_up(self) -> None:
+        self.clock.now += 10.0
+
+    def advise(self, texts: Sequence[str], joined: Any, until: float | None) -> Advice:
+        if self.down:
+            return Advice({"queue": joined}, ("down",) * len(texts))
+        seen = self.predict(texts)
+        if until is None or self.clock.now <= until:
+            return Advice(seen, ("",) * len(texts))
+        self.clock.now = until
+        return Advice({"queue": joined}, ("not in time",) * len(texts))
+
+
+class Timed:
+    """Stages that take 0, 1 and 10 ms a character, of which only the last is sure."""
+
+    def __init__(self, last: type[Worker] = Worker, threads: int = 1) -> None:
+        self.clock = Clock()
+        self.a, self.b = Worker("a", 0.6, 0, self.clock), Worker("b", 0.7, 1, self.clock)
+        self.c = last("c", 0.9, 10, self.clock)
+        gates = [
+            Gate.even(name, {"queue": Join((0.0,) * at + (1.0,))}, 0.8, 2)
+            for at, name in enumerate("abc")
+        ]
+        self.cascade = Cascade(
+            (self.a, self.b, self.c),  # type: ignore[arg-type]
+            Gates(tuple(gates)),
+            {"queue": ("x", "y")},
+            threads=threads,
+            clock=self.clock,
+        )
+
+    def route(self, texts: Sequence[str], deadline_ms: float | None = None) -> tuple[str, float]:
+        """The last stage of each ticket, and the milliseconds that the call took."""
+        began = self.clock.now
+        decisions = self.cascade.route(texts, deadline_ms=deadline_ms)
+        for decision in decisions:
+            settled = decision.stages[-1].name == "c" and not decision.reason
+            assert (decision.action == "route") == settled
+        reached = "".join(decision.stages[-1].name for decision in decisions)
+        return reached, round((self.clock.now - began) * 1000, 6)
+
+
+def test_what_cannot_be_in_time_is_not_started() -> None:
+    timed = Timed()
+    assert timed.route(["t" * 10]) == ("c", 110)
+    assert timed.route(["t" * 10], deadline_ms=100) == ("b", 10)
+    assert timed.route(["t" * 10], deadline_ms=9) == ("a", 0)
+    assert timed.route(["t" * 10], deadline_ms=120) == ("c", 110)
+    assert timed.cascade.route(["t" * 10], deadline_ms=100)[0].reason == TOO_LATE
+
+
+def test_what_is_not_known_yet_is_tried_and_costs_the_next_one_its_turn() -> None:
+    timed = Timed()
+    assert timed.route(["t" * 10], deadline_ms=8) == ("b", 10)
+    assert timed.route(["t" * 10], deadline_ms=8) == ("a", 0)
+
+
+def test_after_warming_up_even_the_first_ticket_is_in_time() -> None:
+    timed = Timed()
+    timed.cascade.warm_up()
+    assert timed.route(["t" * 63], deadline_ms=400) == ("b", 63)
+    assert timed.route(["t" * 63], deadline_ms=50) == ("a", 0)
+    assert timed.route(["t" * 63], deadline_ms=800) == ("c", 693)
+
+
+def test_the_tickets_before_count_and_the_rest_goes_on() -> None:
+    timed = Timed()
+    timed.cascade.warm_up()
+    texts = ["t" * 60, "t" * 2000, "t" * 60, "t" * 60, "t" * 60]
+    assert timed.route(texts, deadline_ms=1700) == ("cacbb", 1440)
+    assert timed.b.asked[-4:] == texts[:1] + texts[2:]
+
+
+def test_tickets_that_run_side_by_side_are_judged_together() -> None:
+    timed = Timed(threads=2)
+    timed.cascade.warm_up()
+    assert timed.route(["t" * 60] * 5, deadline_ms=250) == ("bbbba", 240)
+
+
+def test_with_time_enough_a_deadline_changes_nothing() -> None:
+    texts = ["t" * n for n in (10, 500, 3, 2000, 40)]
+    without, with_ = Timed(), Timed()
+    plain = without.cascade.route(texts)
+    timely = with_.cascade.route(texts, deadline_ms=1e9)
+    assert [without_times(d) for d in timely] == [without_times(d) for d in plain]
+
+
+def test_without_a_deadline_nobody_is_turned_away_however_slow() -> None:
+    timed = Timed()
+    timed.route(["t" * 10], deadline_ms=1)
+    timed.b.ms = 1e6
+    assert timed.route(["t" * 10] * 3)[0] == "ccc"
+
+
+def test_a_stage_that_was_slow_for_a_while_is_asked_again() -> None:
+    timed = Timed()
+    timed.b.ms = 100
+    assert [timed.route(["t" * 10], deadline_ms=200)[0] for _ in range(3)] == ["b", "a", "a"]
+    timed.b.ms = 1
+    reached = [timed.route(["t" * 10], deadline_ms=200)[0] for _ in range(20)]
+    assert reached[-1] == "c"
+    assert reached.count("a") <= PATIENCE
+
+
+def test_an_adviser_that_was_broken_off_is_not_asked_again_with_as_little_time() -> None:
+    timed = Timed(Oracle)
+    assert timed.route(["t" * 10], deadline_ms=100) == ("c", 95)
+    assert timed.route(["t" * 10], deadline_ms=100) == ("b", 10)
+    assert timed.route(["t" * 10], deadline_ms=200) == ("c", 110)
+
+
+def test_an_adviser_that_is_down_has_not_shown_what_it_takes() -> None:
+    timed = Timed(Oracle)
+    timed.c.down = True  # type: ignore[attr-defined]
+    timed.route(["t" * 10], deadline_ms=100)
+    assert timed.cascade.pace.expect("c", 10) == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(1, 3000), min_size=1, max_size=RECENT // 2),
+    st.floats(1, 20_000),
+    st.integers(1, 4),
+)
+def test_where_all_is_known_no_answer_is_late(
+    lengths: list[int], deadline: float, threads: int
 ) -> None:
-    cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.5, 0.9), ("c", 0.95, 0.9))
-    slow = cascade.stages[1]
-    answer = slow.predict
-    monkeypatch.setattr(slow, "predict", lambda texts: time.sleep(0.6) or answer(texts))
-    (decision,) = cascade.route(["bug"], deadline_ms=500)
-    assert [trace.name for trace in decision.stages] == ["a", "b"]
-    assert decision.reason == TOO_LATE
-    (decision,) = cascade.route(["bug"], deadline_ms=60_000)
-    assert decision.stage == "c"
+    """Fixed speeds, and lengths that were seen: nothing then takes longer than is expected."""
+    timed = Timed(threads=threads)
+    for length in lengths:
+        timed.route(["t" * length] * threads)
+        timed.route(["t" * length] * threads)
+    assert timed.route(["t" * length for length in lengths], deadline)[1] <= deadline
 
 
 def test_the_time_of_a_batch_is_shared_by_its_tickets(

@@ -1,0 +1,103 @@
+"""What is known of the tickets of one call while they go through the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.decision import StageTrace
+from cascade.gate import Join
+from cascade.stages.base import QUEUE, Heads, Probabilities
+
+SETTLED, EMPTY, LATE, UNSURE = range(4)
+"""How a ticket fared."""
+
+
+class Call:
+    """The tickets of one call, a row each, stage after stage.
+
+    Args:
+        heads: the classes of each head.
+        texts: cleaned.
+        stages: how many there are.
+    """
+
+    def __init__(self, heads: Heads, texts: list[str], stages: int) -> None:
+        n = len(texts)
+        self.texts = texts
+        self.joined: Probabilities = {
+            name: np.zeros((n, len(classes)), dtype=np.float32) for name, classes in heads.items()
+        }
+        self.seen: Probabilities = {
+            name: np.zeros((stages, n, len(classes)), dtype=np.float32)
+            for name, classes in heads.items()
+        }
+        """Each stage's own probabilities; those of stages that are not asked have no weight."""
+        self.status = np.asarray([UNSURE if text else EMPTY for text in texts], dtype=np.int64)
+        self.stopped = np.zeros(n, dtype=np.bool_)
+        self.settled_by = [""] * n
+        self.reasons = [""] * n
+        """Why an adviser had no answer."""
+        self.traces: list[list[StageTrace]] = [[] for _ in texts]
+
+    def open(self) -> NDArray[np.int64]:
+        """Rows that the next stage is asked about."""
+        return np.flatnonzero(~self.stopped)
+
+    def note(self, rows: NDArray[np.int64], reasons: Sequence[str]) -> NDArray[np.bool_]:
+        """Keep an adviser's reasons; returns which of the rows it answered."""
+        for row, reason in zip(rows, reasons, strict=True):
+            self.reasons[row] = reason
+        return np.asarray([not reason for reason in reasons], dtype=np.bool_)
+
+    def take(
+        self,
+        at: int,
+        seen: Probabilities,
+        rows: NDArray[np.int64],
+        answered: NDArray[np.bool_],
+        joins: Mapping[str, Join],
+    ) -> None:
+        """Join a stage's probabilities with those of the stages before, where it answered."""
+        known = rows[answered]
+        for name, joined in self.joined.items():
+            self.seen[name][at, rows] = seen[name]
+            joined[known] = joins[name]([array[known] for array in self.seen[name][: at + 1]])
+
+    def best(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The joined confidence in the best queue, and that queue, both ``(m,)``."""
+        joined = self.joined[QUEUE][rows]
+        return joined.max(axis=1), joined.argmax(axis=1)
+
+    def stop(
+        self,
+        rows: NDArray[np.int64],
+        stops: NDArray[np.bool_],
+        settled: NDArray[np.bool_],
+        stage: str,
+    ) -> None:
+        """Note which rows stop here, and which of them are settled. An empty text always stops."""
+        self.stopped[rows] = stops | (self.status[rows] == EMPTY)
+        for row in rows[settled]:
+            self.status[row] = SETTLED
+            self.settled_by[row] = stage
+
+    def late(self, rows: NDArray[np.int64]) -> None:
+        """Note that for these rows there is no time for a further stage."""
+        self.stopped[rows] = True
+        self.status[rows] = LATE
+
+    def trace(
+        self,
+        rows: NDArray[np.int64],
+        stage: str,
+        queues: Sequence[str],
+        confidence: NDArray[np.float32],
+        seconds: float,
+    ) -> None:
+        """Note a stage's answers; its time is shared equally by the tickets it was asked about."""
+        ms = round(seconds * 1000 / len(rows), 3)
+        for row, queue, sure in zip(rows, queues, confidence, strict=True):
+            self.traces[row].append(StageTrace(stage, queue, float(sure), ms))
