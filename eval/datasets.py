@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from cascade.bundle import Columns
+from cascade.bundle import Bundle, Columns
 from cascade.errors import InputError
 from train.read import MIN_ROWS
 
@@ -138,6 +138,21 @@ DATASETS: dict[str, Callable[[Path, Path], Files]] = {
     "starter": _starter,
 }
 """Each takes the folder of data sets and a folder to write to."""
+
+
+def dataset_of(bundle: Bundle) -> str:
+    """The data set that a bundle was trained on, by the name of its training file.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    file = str(bundle.manifest.data.get("file"))
+    name = file.removesuffix(".csv.gz").removesuffix("_train")
+    if name not in DATASETS:
+        raise InputError(
+            f"{bundle.path}: trained on {file}, which is of none of {', '.join(DATASETS)}"
+        )
+    return name
 
 
 def _part(source: Path, target: Path, **where: str) -> Path:

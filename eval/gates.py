@@ -31,7 +31,7 @@ from cascade.stages.base import QUEUE, Probabilities
 from cascade.ticket import Ticket
 from eval.answers import Answers, Split, answers
 from eval.calibration import JOINED, calibration, fitted_join
-from eval.datasets import DATASETS, data_folder
+from eval.datasets import DATASETS, data_folder, dataset_of
 from eval.metrics import expected_calibration_error
 from train.gates import fit_gates
 from train.promise import Promise
@@ -130,15 +130,14 @@ def summary(runs: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]:
         coverage; the precision, its least, mean and most.
     """
     precision = [run["precision"] for run in runs if run["settled"]]
+    spread = [min(precision), _round(fmean(precision)), max(precision)] if precision else None
     return {
         "seeds": len(runs),
         "kept": sum(run["right"] >= target * run["settled"] for run in runs),
         "settled_something": len(precision),
         "expected_coverage": _round(fmean(run["expected"]["coverage"] for run in runs)),
         "coverage": _round(fmean(run["coverage"] for run in runs)),
-        "precision": [min(precision), _round(fmean(precision)), max(precision)]
-        if precision
-        else None,
+        "precision": spread,
         "macro_f1": _round(fmean(run["macro_f1"] for run in runs)),
     }
 
@@ -244,7 +243,7 @@ def _round(value: float) -> float:
 @click.option(
     "--draws",
     "many",
-    default=40,
+    default=20,
     show_default=True,
     type=click.IntRange(1),
     help="How often tickets are drawn anew from both splits.",
@@ -267,13 +266,13 @@ def main(
     work: Path,
     results: Path,
 ) -> None:
-    """Measure the gates of BUNDLES, each named after the data set that it was trained on."""
-    folder, measured = data_folder(data), {}
-    for path in bundles:
-        bundle = Bundle.open(path)
-        name = bundle.manifest.name
-        if name not in DATASETS:
-            raise InputError(f"{path}: trained on {name!r}, which is none of {', '.join(DATASETS)}")
+    """Measure the gates of BUNDLES."""
+    folder = data_folder(data)
+    opened = {dataset_of(bundle): bundle for bundle in map(Bundle.open, bundles)}
+    if len(opened) < len(bundles):
+        raise InputError("two of the bundles were trained on the same data set; name one of them")
+    measured = {}
+    for name, bundle in opened.items():
         said = answers(bundle, DATASETS[name](folder, work), work)
         measured[name] = measure(bundle, said, seeds, many, confidence)
         picture(name, said, results / f"gates_{name}.svg")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from cascade.bundle import Bundle
 from cascade.errors import InputError
-from eval.datasets import DATASETS
+from eval.datasets import DATASETS, dataset_of
 
 ROWS = {
     "banking77": (10_003, 3_080, {}),
@@ -43,6 +46,13 @@ def test_each_queue_that_is_tested_is_trained(name: str, data: Path, tmp_path: P
     assert files.test is not None and set(labels(files.test)) <= queues
     for file in files.outside.values():
         assert not set(labels(file)) & queues
+
+
+@pytest.mark.parametrize("name", [*ROWS, "it_service_topics"])
+def test_a_bundle_tells_what_it_was_trained_on(name: str, data: Path, tmp_path: Path) -> None:
+    file = DATASETS[name](data, tmp_path).train.name
+    bundle = SimpleNamespace(path=tmp_path, manifest=SimpleNamespace(data={"file": file}))
+    assert dataset_of(cast(Bundle, bundle)) == name
 
 
 def test_a_missing_data_set_is_named(tmp_path: Path) -> None:

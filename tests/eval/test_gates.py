@@ -14,7 +14,7 @@ from cascade.bundle import Bundle
 from cascade.errors import InputError
 from eval import gates
 from eval.answers import Answers, Split
-from eval.datasets import Files
+from eval.datasets import DATASETS, Files
 from eval.gates import draws, main, promised, refuted, summary
 from train.promise import Promise
 
@@ -98,27 +98,37 @@ def test_a_little_less_than_promised_may_be_chance(right: int, gone: bool) -> No
     assert refuted(run(right, 1000), 0.95) is gone
 
 
-def test_the_command(linear_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = Bundle.open(linear_bundle).manifest.name
+@pytest.fixture
+def few(linear_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The bundle's own data as a data set."""
     files = Files(linear_bundle.parent / "few.csv", Bundle.open(linear_bundle).manifest.columns)
-    monkeypatch.setattr(gates, "DATASETS", {name: lambda data, work: files})
-    monkeypatch.setattr(gates, "WANTED", (name, "another"))
+    monkeypatch.setitem(DATASETS, "few.csv", lambda data, work: files)
+    monkeypatch.setattr(gates, "WANTED", ("few.csv", "another"))
+    return "few.csv"
+
+
+def test_the_command(linear_bundle: Path, few: str, tmp_path: Path) -> None:
     folders = ["--data", str(tmp_path), "--work", str(tmp_path), "--results", str(tmp_path)]
     done = CliRunner().invoke(main, [str(linear_bundle), *folders, "--seeds", "1", "--draws", "2"])
     assert done.exit_code == 0, done.output
     assert "no bundle was given for another" in done.output
-    assert done.output.count(f"| {name} |") == 6 + 1
+    assert done.output.count(f"| {few} |") == 6 + 1
     plain = json.loads((tmp_path / "gates.json").read_text())
     assert plain["missing"] == ["another"]
-    its = plain["results"][name]
+    its = plain["results"][few]
     assert its["stages"] == ["linear"] and its["left_out"] == []
     assert [len(row["runs"]) for row in its["promises"]] == [1, 1, 2] * 2
     assert 0 <= its["calibration"]["linear"]["after"]["ece"] <= 1
-    assert (tmp_path / f"gates_{name}.svg").stat().st_size > 5_000
+    assert (tmp_path / f"gates_{few}.svg").stat().st_size > 5_000
     assert str(tmp_path) not in (tmp_path / "gates.json").read_text()
+
+
+def test_a_data_set_is_measured_once(linear_bundle: Path, few: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, [str(linear_bundle)] * 2 + ["--data", str(tmp_path)])
+    assert isinstance(done.exception, InputError) and "same data set" in str(done.exception)
 
 
 def test_a_bundle_of_other_data_is_named(linear_bundle: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [str(linear_bundle), "--data", str(tmp_path)])
     assert isinstance(done.exception, InputError)
-    assert "trained on 'linear-only', which is none of" in str(done.exception)
+    assert f"{linear_bundle}: trained on few.csv, which is of none of" in str(done.exception)
