@@ -121,6 +121,12 @@ Examples:
     help="Do not look for wrong labels; without it suspects count less, and are listed in "
     "OUT.suspects.csv for you to look at.",
 )
+@click.option(
+    "--out-of-scope",
+    metavar="LABEL",
+    help="The rows so labelled belong to no queue (spam, private mail): they teach what to refuse. "
+    "Without them it is learned from the queues' tickets alone.",
+)
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
 @click.option("--seed", default=0, show_default=True, help="Of everything drawn at random.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -144,6 +150,7 @@ def train(
     test_file: Path | None,
     min_rows: int,
     trust_labels: bool,
+    out_of_scope: str | None,
     encoding: str,
     seed: int,
     quiet: bool,
@@ -184,6 +191,7 @@ def train(
         encoding,
         min_rows,
         trust_labels,
+        out_of_scope,
         seed,
         quiet,
     )

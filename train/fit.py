@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cascade import bundle
 from cascade.batch import output_columns
 from cascade.bundle import Bundle, Manifest
@@ -15,14 +17,16 @@ from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
+from cascade.scope import FOLDER
 from cascade.stages.base import QUEUE
-from train.gates import fit_gates
+from train.gates import lead_through
 from train.linear import LinearFit, fit_linear
 from train.noise import ids_by_line, write_suspects
 from train.options import Options
 from train.plan import describe
 from train.read import Table, encode, heads_of, read_table
 from train.report import evaluate, model_card, table
+from train.scope import Judges, tell
 from train.split import Split, split_by_time, split_randomly
 from train.stages import Made, add_encoder, add_examples, witness
 from train.witnesses import Witnesses
@@ -50,15 +54,17 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     bundle.check_target(out)
     _check_names(options.columns.also)
     tickets, held, split = read_split(path, options, say)
-    heads = heads_of(tickets)
+    heads = _heads(path, tickets, options.out_of_scope)
     for name, classes in heads.items():
         say(f"{name}: {len(classes)} classes: {_shorten(classes)}")
     say(f"split {split.how}")
     if options.queues:
         read_descriptions(options.queues, heads[QUEUE])  # mistakes show before the training
     targets = encode(tickets, heads)
-    train_targets = {name: y[split.train] for name, y in targets.items()}
-    train_texts = [tickets.texts[i] for i in split.train]
+    belongs = targets[QUEUE] >= 0
+    train_rows, outside_rows = (split.train[belongs[split.train] == side] for side in (True, False))
+    train_targets = {name: y[train_rows] for name, y in targets.items()}
+    train_texts = [tickets.texts[i] for i in train_rows]
     gate_texts = [tickets.texts[i] for i in split.gate]
     gate_targets = {name: y[split.gate] for name, y in targets.items()}
 
@@ -73,12 +79,13 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     )
     made.add(linear.stage, linear.stage.to_files(), linear.notes)
     if not options.trust_labels:
-        _list_suspects(path, out, linear, tickets.take(split.train), heads[QUEUE], options, say)
+        _list_suspects(path, out, linear, tickets.take(train_rows), heads[QUEUE], options, say)
     if options.minutes > 0:
+        judged = split.gate[belongs[split.gate]]
         add_encoder(
             made,
             (train_texts, train_targets, linear),
-            (gate_texts, gate_targets[QUEUE]),
+            ([tickets.texts[i] for i in judged], targets[QUEUE][judged]),
             heads,
             options,
             _checkpoint_file(out),
@@ -87,18 +94,26 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     if options.llm:
         add_examples(made, train_texts, train_targets, heads, linear, options, say)
     say(f"fitting the gates on {len(gate_texts):,} tickets")
-    witnesses = Witnesses(
-        [stage.name for stage in made.stages],
-        [witness(stage, gate_texts, options.quiet) for stage in made.stages],
-        gate_targets,
-        heads[QUEUE],
+    seen = [witness(stage, gate_texts, options.quiet) for stage in made.stages]
+    judges = Judges(
+        tell(
+            made.stages,
+            ([its for its in seen if not callable(its)], gate_targets[QUEUE]),
+            (train_texts, train_targets[QUEUE]),
+            [tickets.texts[i] for i in outside_rows],
+            seed=options.seed,
+        )
     )
-    gates = fit_gates(witnesses, options.promise, seed=options.seed)
+    witnesses = Witnesses([stage.name for stage in made.stages], seen, gate_targets, heads[QUEUE])
+    gates = lead_through(witnesses, options.promise, outside=judges, seed=options.seed).gates
+    if judges.scope.evidence:
+        made.put(FOLDER, judges.scope.to_files())
     for line in describe(gates.plan):
         say(f"  {line}")
     made.files["gates.json"] = json.dumps(gates.to_dict(), indent=2).encode()
 
     test = held if held is not None else tickets.take(split.test)
+    test = test.take(np.flatnonzero(encode(test, heads)[QUEUE] >= 0))
     say(f"testing on {len(test):,} tickets")
     figures = evaluate(Cascade(made.stages, gates, heads), test.texts, encode(test, heads))
     manifest = Manifest(
@@ -116,6 +131,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
             "gate": len(split.gate),
             "test": len(test),
             "split": split.how,
+            **({"out_of_scope": options.out_of_scope} if options.out_of_scope else {}),
         },
         versions=_versions(),
         seed=options.seed,
@@ -127,6 +143,22 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     for line in ["", *table(figures), "", f"wrote {out} ({written.id})"]:
         say(line)
     return written
+
+
+def _heads(path: Path, tickets: Table, out_of_scope: str | None) -> dict[str, tuple[str, ...]]:
+    """The classes of each head; the label of tickets of no queue is no class."""
+    heads = heads_of(tickets)
+    if out_of_scope is None:
+        return heads
+    if out_of_scope not in heads[QUEUE]:
+        raise InputError(
+            f"--out-of-scope {out_of_scope!r}: not one of the labels of {path} that have rows "
+            f"enough; it has {_shorten(heads[QUEUE])}"
+        )
+    queues = tuple(queue for queue in heads[QUEUE] if queue != out_of_scope)
+    if len(queues) < 2:
+        raise InputError(f"{path}: has one label only beside {out_of_scope!r}; routing needs two")
+    return {**heads, QUEUE: queues}
 
 
 def _list_suspects(

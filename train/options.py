@@ -24,6 +24,7 @@ class Options:
         llm: who answers in the llm stage; None leaves out that stage and the neighbours' vote.
         queues: ``queues.toml`` with descriptions of queues, for the llm stage.
         test_file: tickets to test on; by default a tenth of the training file.
+        out_of_scope: label of the rows that belong to no queue: they teach what to refuse.
         trust_labels: look for no tickets whose queue is probably wrong.
         seed: of the split and of everything drawn at random.
     """
@@ -39,5 +40,6 @@ class Options:
     encoding: str = "utf-8"
     min_rows: int = MIN_ROWS
     trust_labels: bool = False
+    out_of_scope: str | None = None
     seed: int = 0
     quiet: bool = False

@@ -17,7 +17,7 @@ Measured on CLINC150's validation split and banking77's, never on a test split:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cascade.gate import Gates
 from cascade.scope import LEAST, Evidence, Scope, Space, gather, log_odds
-from cascade.stages.base import QUEUE, SIGNALS, Probabilities
+from cascade.stages.base import QUEUE, SIGNALS, Adviser, Probabilities, Stage
 from train.witnesses import Joined
 
 KEPT = 0.98
@@ -41,6 +41,8 @@ FEWEST = 20
 """Fewer tickets than this, of queues or in a sample of outside ones, tell nothing."""
 LEARNED = 4_000
 """Past tickets that the space of the features is fitted on, all queues alike."""
+PLAIN = 8
+"""Most signals that are counted one by one; where there are more they are features."""
 SHRINKAGE = 0.1
 """Share of an even spread that is mixed into the spread within the queues."""
 
@@ -62,6 +64,49 @@ class Told:
     y: NDArray[np.int64]
     learned: tuple[Sequence[Probabilities | None], NDArray[np.int64]]
     sample: Sequence[Probabilities] = ()
+
+
+@dataclass(slots=True)
+class Judges:
+    """Fits the scope once the stages are joined, and then tells who is outside.
+
+    Attributes:
+        scope: what was fitted; without judges until then.
+    """
+
+    told: Told
+    scope: Scope = field(default_factory=lambda: Scope({}))
+
+    def __call__(self, joined: Joined) -> list[NDArray[np.bool_] | None]:
+        """For each gate the ``(n,)`` tickets that are outside; None where it cannot tell."""
+        self.scope = fit_scope(self.told, joined)
+        return verdicts(self.scope, joined, self.told.seen)
+
+
+def tell(
+    stages: Sequence[Stage | Adviser],
+    gate: tuple[Sequence[Probabilities], NDArray[np.int64]],
+    past: tuple[Sequence[str], NDArray[np.int64]],
+    outside: Sequence[str] = (),
+    *,
+    seed: int = 0,
+) -> Told:
+    """Ask the stages about some past tickets and about outside ones.
+
+    Args:
+        gate: what the stages that are no advisers say of the gate split, and its queues.
+        past: cleaned texts of the train split, and their queues.
+        outside: cleaned texts of tickets that are known to belong to no queue, in no split.
+    """
+    known = [stage for stage in stages if not isinstance(stage, Adviser)]
+    rows = learned_rows(past[1], seed=seed)
+    texts = [past[0][row] for row in rows]
+    learned = [
+        stage.predict(texts) if SIGNALS in seen and seen[SIGNALS].shape[1] > PLAIN else None
+        for stage, seen in zip(known, gate[0], strict=True)
+    ]
+    sample = [stage.predict(outside) for stage in known] if outside else []
+    return Told(gate[0], gate[1], (learned, past[1][rows]), sample)
 
 
 def learned_rows(y: NDArray[np.int64], *, seed: int = 0) -> NDArray[np.int64]:

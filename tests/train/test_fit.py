@@ -15,7 +15,10 @@ from cascade.bundle import Bundle, Columns
 from cascade.clean import VERSION
 from cascade.errors import BundleError, InputError, TrainingError
 from cascade.gate import Gates
+from cascade.loading import load_scope, load_stages
 from cascade.router import Cascade
+from cascade.stages.base import SIGNALS
+from cascade.stages.linear import LinearStage
 from train import fit
 from train.encoder import Interrupted
 from train.fit import train
@@ -81,6 +84,8 @@ def test_the_files_are_those_of_the_design(made: tuple[Bundle, list[str]]) -> No
         "linear/config.json",
         "linear/vocabulary.json",
         "linear/model.safetensors",
+        "scope/config.json",
+        "scope/scope.safetensors",
         "gates.json",
         "card.md",
     }
@@ -167,6 +172,80 @@ def test_a_test_file_with_an_unknown_label(tickets: Path, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"test\.csv: the label 'Oracle' is not in"):
         train(tickets, tmp_path / "it", options, silent)
     assert not (tmp_path / "it").exists()
+
+
+# --- tickets of no queue ---
+
+
+@pytest.fixture(scope="module")
+def with_spam(tickets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tickets, and 200 advertisements labelled ``spam``."""
+    with tickets.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    words = [
+        "pills",
+        "casino",
+        "lottery",
+        "loan",
+        "winner",
+        "bonus",
+        "prize",
+        "cheap",
+        "luxury",
+        "watches",
+    ]
+    for number in range(200):
+        some = [words[(number * step) % 10] for step in (1, 3, 7)]
+        subject = f"{' '.join(some)} offer {number}"
+        rows.append({**rows[0], "id": f"S{number}", "subject": subject, "queue": "spam"})
+    return write_rows(tmp_path_factory.mktemp("spam") / "tickets.csv", rows)
+
+
+def test_what_is_labelled_as_out_of_scope_is_no_queue_and_teaches_what_to_refuse(
+    with_spam: Path, made: tuple[Bundle, list[str]], tmp_path: Path
+) -> None:
+    bundle = train(with_spam, tmp_path / "it", replace(LINEAR, out_of_scope="spam"), silent)
+    assert bundle.manifest.heads == made[0].manifest.heads
+    assert bundle.manifest.data["out_of_scope"] == "spam"
+    scope, unaware = load_scope(bundle), load_scope(made[0])
+    assert scope is not None
+    assert unaware is not None
+    (stage,) = load_stages(bundle, 1, None)
+    assert isinstance(stage, LinearStage)
+    texts = ["cheap pills bonus offer", "luxury casino prize"]
+    seen = stage.predict(texts)
+    assert scope.outside("linear", seen[SIGNALS], seen["queue"]).all()
+    assert len(set(scope.evidence["linear"].weights.tolist())) > 1, "learned"
+    assert len(set(unaware.evidence["linear"].weights.tolist())) == 1, "even"
+
+
+def test_the_figures_are_those_of_tickets_that_have_a_queue(
+    with_spam: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested: list[int] = []
+    evaluate = fit.evaluate
+
+    def test(cascade: Cascade, texts: list[str], targets: Any) -> Any:
+        tested.extend(targets["queue"].tolist())
+        return evaluate(cascade, texts, targets)
+
+    monkeypatch.setattr(fit, "evaluate", test)
+    train(with_spam, tmp_path / "it", replace(LINEAR, out_of_scope="spam"), silent)
+    assert tested
+    assert min(tested) == 0
+
+
+def test_an_out_of_scope_label_that_no_row_has(tickets: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--out-of-scope 'ham': not one of the labels of .*csv"):
+        train(tickets, tmp_path / "it", replace(LINEAR, out_of_scope="ham"), silent)
+
+
+def test_out_of_scope_leaves_two_queues_at_least(tmp_path: Path) -> None:
+    rows = [{"subject": f"{'vpn' if n % 2 else 'invoice'} {n}", "queue": n % 2} for n in range(40)]
+    path = write_rows(tmp_path / "t.csv", rows)
+    options = replace(LINEAR, columns=Columns(("subject",), "queue"), out_of_scope="1")
+    with pytest.raises(InputError, match="one label only beside '1'"):
+        train(path, tmp_path / "it", options, silent)
 
 
 # --- little data ---
