@@ -37,6 +37,8 @@ class Call:
         """Each stage's own probabilities; those of stages that are not asked have no weight."""
         self.status = np.asarray([UNSURE if text else EMPTY for text in texts], dtype=np.int64)
         self.stopped = np.zeros(n, dtype=np.bool_)
+        self.outside = np.zeros(n, dtype=np.bool_)
+        """Which seem to belong to no queue, by the last stage that could tell."""
         self.settled_by = [""] * n
         self.reasons = [""] * n
         """Why an adviser had no answer."""

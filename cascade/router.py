@@ -19,16 +19,18 @@ from cascade.decision import HUMAN, Choice, Decision, Label
 from cascade.errors import BundleError
 from cascade.gate import NEVER, Gate, Gates
 from cascade.llm.base import Backend
-from cascade.loading import load_gates, load_stages
+from cascade.loading import load_gates, load_scope, load_stages
 from cascade.machine import cores
 from cascade.pace import Pace
-from cascade.stages.base import QUEUE, Adviser, Heads, Stage
+from cascade.scope import Scope
+from cascade.stages.base import QUEUE, SIGNALS, Adviser, Heads, Stage
 from cascade.ticket import Ticket
 
 ALTERNATIVES = 3
 """How many of the next best queues a decision names."""
 
 NO_TEXT = "nothing is left to read once the text is cleaned"
+OUTSIDE = "it seems to belong to none of the queues"
 TOO_LATE = "the deadline left no time for the next stage"
 IN_TIME = 0.95
 """Share of a deadline that the stages may use; decisions have to be written down as well."""
@@ -50,6 +52,7 @@ class Cascade:
         gates: one gate a stage, in the same order.
         heads: the classes of each head, the queues first.
         bundle_id: put into every decision.
+        scope: tells which tickets seem to belong to no queue; None takes them all as they are.
         threads: how many tickets of one call a stage works on at a time.
         clock: seconds that never run backwards, those of `time.monotonic` for advisers.
     """
@@ -61,6 +64,7 @@ class Cascade:
         heads: Heads,
         bundle_id: str = "",
         *,
+        scope: Scope | None = None,
         threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,6 +72,7 @@ class Cascade:
         self.gates = gates
         self.heads = dict(heads)
         self.bundle_id = bundle_id
+        self.scope = scope
         self.pace = Pace()
         self._threads, self._clock = threads, clock
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
@@ -76,6 +81,10 @@ class Cascade:
             _check(gate, self.heads)
         if stages and isinstance(stages[0], Adviser):
             raise BundleError(f"{stages[0].name} cannot be the first stage: it may have no answer")
+        judges = set(scope.evidence) if scope else set()
+        self._judges = [
+            at for at, heard in enumerate(gates.asked) if heard and self.stage_names[at] in judges
+        ]
         unused = "; the bundle has no llm stage" if "llm" not in self.stage_names else ""
         self._unsure = f"no stage is sure enough{unused}"
 
@@ -108,7 +117,8 @@ class Cascade:
             )
         threads = threads or cores()
         stages, gates = load_stages(bundle, threads, llm), load_gates(bundle)
-        return cls(stages, gates, bundle.manifest.heads, bundle.id, threads=threads)
+        heads, scope = bundle.manifest.heads, load_scope(bundle)
+        return cls(stages, gates, heads, bundle.id, scope=scope, threads=threads)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -165,8 +175,12 @@ class Cascade:
                 gate, answered = self._ask(at, call, rows, until)
                 name = self.stages[at].name
                 confidence, best = call.best(rows)
-                stops = gate.stops(confidence, best) if at != asked[-1] else answered
-                settled = answered & stops & gate.settles(confidence, best)
+                outside = call.outside[rows]
+                stops = gate.stops(confidence, best) & ~outside
+                if not self._judges or at >= self._judges[-1]:
+                    stops |= outside  # who seems to belong nowhere, and nobody could tell better
+                stops = stops if at != asked[-1] else answered
+                settled = answered & stops & ~outside & gate.settles(confidence, best)
                 call.stop(rows, stops & answered, settled & (call.status[rows] != EMPTY), name)
                 seconds = self._clock() - began
                 call.trace(rows, name, [self.queues[k] for k in best], confidence, seconds)
@@ -229,6 +243,9 @@ class Cascade:
         else:
             seen, answered = stage.predict(texts), np.ones(len(rows), dtype=np.bool_)
         call.take(at, seen, rows, answered, gate.joins)
+        if self.scope and at in self._judges:
+            joined = call.joined[QUEUE][rows]
+            call.outside[rows] = self.scope.outside(stage.name, seen[SIGNALS], joined)
         return gate, answered
 
     def _unfitted(self, number: int) -> Gate:
@@ -249,6 +266,11 @@ class Cascade:
         choices = [Choice(self.queues[k], float(probabilities[k])) for k in order]
         routed = call.status[i] == SETTLED
         reason = {SETTLED: "", EMPTY: NO_TEXT, LATE: TOO_LATE, UNSURE: self._unsure}
+        why = reason[int(call.status[i])]
+        if call.status[i] == UNSURE and call.outside[i]:
+            why = OUTSIDE
+        elif not routed and call.reasons[i]:
+            why = call.reasons[i]
         labels = {}
         for name, classes in self.heads.items():
             if name != QUEUE:
@@ -264,9 +286,7 @@ class Cascade:
             labels=labels,
             stages=tuple(call.traces[i]),
             bundle=self.bundle_id,
-            reason=reason[int(call.status[i])]
-            if routed or not call.reasons[i]
-            else call.reasons[i],
+            reason=why,
         )
 
 

@@ -31,6 +31,8 @@ def settle(
     testing: NDArray[np.int64],
     promise: Promise | None,
     queues: tuple[str, ...],
+    *,
+    curve: bool = True,
 ) -> Gates:
     """The gates with thresholds that keep the promise, and the plan for people.
 
@@ -38,6 +40,7 @@ def settle(
         fitting, testing: rows of the two halves.
         promise: None to settle all that is fit to be settled.
         queues: their names.
+        curve: also tell what other targets would settle.
     """
     floors = np.asarray([gate.settle for gate in walk.gates]) if walk.held else None
     groups = _Groups(walk, fitting, testing, promise or Promise(), queues)
@@ -65,6 +68,7 @@ def settle(
             {"of": groups.name(group), "target": promise.of(group[1]), **asdict(its)}
             for group, its in kept.items()
         ]
+    if promise and curve:
         plan["curve"] = [
             {"target": target, **_totals(walk, testing, at_least(groups.keep(other)))}
             for target, other in _around(promise)
