@@ -115,7 +115,8 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     test = held if held is not None else tickets.take(split.test)
     test = test.take(np.flatnonzero(encode(test, heads)[QUEUE] >= 0))
     say(f"testing on {len(test):,} tickets")
-    figures = evaluate(Cascade(made.stages, gates, heads), test.texts, encode(test, heads))
+    cascade = Cascade(made.stages, gates, heads, scope=judges.scope)
+    figures = evaluate(cascade, test.texts, encode(test, heads))
     manifest = Manifest(
         name=out.resolve().name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
