@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from cascade.gate import NEVER, Gate, Join
 from cascade.stages.base import QUEUE, Probabilities
 from train.joining import fit_join
 from train.promise import Promise, Stopped, keep
+from train.report import macro_f1
 
 FEW = 200
 """Fewer tickets than this left over are too few to fit weights on: all are taken then."""
@@ -128,11 +128,12 @@ def least_regret_threshold(
         here, later: ``(n,)`` the best queue at this stage, and with all stages joined.
         y: ``(n,)`` true queues.
     """
-    least = f1_score(y, later, average="macro") - regret
+    classes = int(max(y.max(), here.max(), later.max())) + 1
+    least = macro_f1(y, later, classes) - regret
     lowest = NEVER
     for threshold in np.unique(np.quantile(confidence, np.linspace(0, 1, 201)))[::-1]:
         mixed = np.where(confidence >= threshold, here, later)
-        if f1_score(y, mixed, average="macro") < least:
+        if macro_f1(y, mixed, classes) < least:
             break
         lowest = float(threshold)
     return lowest
