@@ -5,7 +5,9 @@ model: hardly, with a heavy tail) and changes with whatever else the machine doe
 assumed of the shape: lengths fall into octaves, each remembers its last few times, and the second
 slowest of them is what the next ticket is expected to take. As order statistics go, of
 exchangeable times the next exceeds the second slowest of 20 in 2 of 21 cases, whatever their
-distribution; and a single outlier does not move it at all.
+distribution; and a single outlier does not move it at all. Who can be broken off at the deadline,
+as advisers can, makes nobody late, so there it is the median: started is what is as likely as not
+to have an answer by then.
 
 Whoever is believed too slow is no longer started, and so could never show that it is fast again.
 Hence it is half open, as a circuit breaker is (`cascade.llm.breaker`): now and then a ticket is
@@ -14,10 +16,9 @@ let through, rarely and ever more rarely while that is in vain.
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 RECENT = 20
 """Times that an octave remembers."""
@@ -32,9 +33,8 @@ AT_LEAST = 1.25
 class _Octave:
     """What is known of one stage and texts of one length, give or take a factor of two."""
 
-    __slots__ = ("expected", "left", "patience", "probing", "recent", "refused", "tried")
-
-    def __init__(self) -> None:
+    def __init__(self, breakable: bool) -> None:
+        self.breakable = breakable
         self.recent: deque[float] = deque(maxlen=RECENT)
         self.expected = 0.0
         self.refused = 0  # tickets in a row
@@ -45,7 +45,8 @@ class _Octave:
 
     def add(self, ms: float) -> None:
         self.recent.append(ms)
-        self.expected = heapq.nlargest(2, self.recent)[-1]
+        rising = sorted(self.recent)
+        self.expected = rising[(len(rising) - 1) // 2] if self.breakable else rising[-2:][0]
 
     def forget(self) -> None:
         self.recent.clear()
@@ -56,13 +57,15 @@ class Pace:
     """Milliseconds that each stage takes for a ticket of a length. Safe to use from threads.
 
     Lengths are characters of the cleaned text. What is not known yet costs nothing: it is tried.
+
+    Args:
+        breakable: stages that can be broken off at the deadline.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, breakable: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._stages: defaultdict[str, list[_Octave]] = defaultdict(
-            lambda: [_Octave() for _ in range(OCTAVES)]
-        )
+        self._breakable = frozenset(breakable)
+        self._stages: dict[str, list[_Octave]] = {}
 
     def expect(self, stage: str, characters: int) -> float:
         """Milliseconds that a ticket is expected to take; never less than a shorter one's."""
@@ -78,7 +81,7 @@ class Pace:
         """
         at = _octave(characters)
         with self._lock:
-            octaves = self._stages[stage]
+            octaves = self._octaves(stage)
             its = octaves[at]
             if its.probing and finished and ms <= its.left:
                 # Whatever said otherwise, of this length or of shorter ones, is over.
@@ -120,7 +123,7 @@ class Pace:
     def _probe(self, stage: str, characters: int, left: float) -> bool:
         """Whether a ticket that is expected to be late is started all the same, to learn."""
         with self._lock:
-            its = self._stages[stage][_octave(characters)]
+            its = self._octaves(stage)[_octave(characters)]
             its.refused += 1
             its.left = left
             # Others may have had so little time that their failure says nothing of this one.
@@ -130,7 +133,13 @@ class Pace:
             return True
 
     def _expect(self, stage: str, at: int) -> float:
-        return max(octave.expected for octave in self._stages[stage][: at + 1])
+        return max(octave.expected for octave in self._octaves(stage)[: at + 1])
+
+    def _octaves(self, stage: str) -> list[_Octave]:
+        if stage not in self._stages:
+            breakable = stage in self._breakable
+            self._stages[stage] = [_Octave(breakable) for _ in range(OCTAVES)]
+        return self._stages[stage]
 
 
 def _octave(characters: int) -> int:

@@ -73,7 +73,7 @@ class Cascade:
         self.heads = dict(heads)
         self.bundle_id = bundle_id
         self.scope = scope
-        self.pace = Pace()
+        self.pace = Pace([stage.name for stage in stages if isinstance(stage, Adviser)])
         self._threads, self._clock = threads, clock
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
             raise BundleError("gates.json: the gates are not those of the bundle's stages")

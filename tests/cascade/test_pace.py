@@ -41,6 +41,14 @@ def test_the_second_slowest_of_the_last_ones_is_expected() -> None:
     assert pace.expect("encoder", 500) == RECENT - 1
 
 
+def test_of_who_can_be_broken_off_the_median_is_expected() -> None:
+    pace = Pace(breakable=["llm"])
+    for ms in (60.0, 70.0, 80.0, 900.0, 1000.0):
+        pace.observe("llm", 500, ms)
+        pace.observe("encoder", 500, ms)
+    assert (pace.expect("llm", 500), pace.expect("encoder", 500)) == (80.0, 900.0)
+
+
 def test_a_longer_ticket_is_expected_to_take_what_longer_ones_took() -> None:
     pace = paced([(n, n / 20) for n in (100, 200, 400, 800, 1600) for _ in range(5)])
     assert [pace.expect("encoder", n) for n in (90, 210, 790, 1600)] == [5.0, 10.0, 40.0, 80.0]
