@@ -31,7 +31,7 @@ from cascade.gate import FLOOR
 from cascade.stages.base import QUEUE
 from eval.datasets import DATASETS, data_folder
 from train.linear import LinearFit, choose, fit_linear
-from train.noise import ODDS, WEIGHT
+from train.noise import ODDS
 from train.read import encode, heads_of, read_table
 from train.report import RESAMPLES, macro_f1
 
@@ -198,6 +198,7 @@ def measure(name: str, data: Data, seeds: int, say: Callable[[dict[str, Any]], N
                 "data": name,
                 "planted": kind,
                 "share": share,
+                "seeds": seeds,
                 "C": choices[share].c,
                 "found": _mean(finds),
                 "macro_f1_clean": round(clean_f1, 4),
@@ -285,7 +286,7 @@ def main(data: Path | None, names: Sequence[str], seeds: int, out: Path) -> None
         old = json.loads(out.read_text())["rows"] if out.is_file() else []
         rows += [row for row in old if row["data"] != name]
         rows.sort(key=lambda row: row["data"])
-        plain = {"odds": ODDS, "weight": WEIGHT, "seeds": seeds, "rows": rows}
+        plain = {"odds": ODDS, "rows": rows}
         out.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
 
 

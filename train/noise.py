@@ -23,8 +23,6 @@ from train.read import Table
 
 ODDS = 20.0
 """How many times likelier than the given queue another one must be."""
-WEIGHT = 0.2
-"""What a suspect counts in training, where another ticket counts 1."""
 MOST = 0.5
 """Largest share of a queue's tickets that may be suspects, lest a rare queue be talked away by a
 broad one beside it."""
@@ -57,9 +55,13 @@ class Suspects:
         return len(self.rows)
 
     def weights(self, tickets: int) -> NDArray[np.float32]:
-        """``(tickets,)``: what each ticket of the train split counts in training."""
+        """``(tickets,)``: what each ticket of the train split counts in training.
+
+        1, but a suspect as much less as its odds are beyond `ODDS`. That wins back no less than
+        one low weight for all of them, and takes less where the labels are right.
+        """
         out = np.ones(tickets, dtype=np.float32)
-        out[self.rows] = WEIGHT
+        out[self.rows] = ODDS * self.p_given / self.p_likelier
         return out
 
 

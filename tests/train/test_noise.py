@@ -23,7 +23,6 @@ from train.noise import (
     MOST,
     NOBODY,
     ODDS,
-    WEIGHT,
     Suspects,
     find_suspects,
     ids_by_line,
@@ -81,14 +80,17 @@ def test_what_holds_of_all_suspects(data: st.DataObject) -> None:
     odds = found.p_likelier / found.p_given
     assert (odds > ODDS * (1 - 1e-5)).all()
     assert (np.diff(odds) <= 1e-3 * odds[:-1]).all(), "the surest first"
+    weights = found.weights(n)
+    assert ((weights > 0) & (weights <= 1 + 1e-5)).all()
     left = Counter(y.tolist())
     for queue, doubted in Counter(found.given.tolist()).items():
         assert doubted <= MOST * left[queue], "no queue is talked away"
 
 
-def test_suspects_count_less_and_nobody_is_left_out() -> None:
-    found = find_suspects(np.asarray([0, 0, 0]), shares((1, 0, 0), (0.01, 0.99, 0), (1, 0, 0)))
-    assert found.weights(3).tolist() == pytest.approx([1, WEIGHT, 1])
+def test_a_suspect_counts_the_less_the_surer_it_is_and_nobody_is_left_out() -> None:
+    rows = shares((1, 0, 0), (0.01, 0.4, 0.59), (0.01, 0.8, 0.19), *[(1, 0, 0)] * 2)
+    weights = find_suspects(np.zeros(5, dtype=np.int64), rows).weights(5)
+    assert weights.tolist() == pytest.approx([1, ODDS / 59, ODDS / 80, 1, 1])
     assert NOBODY.weights(2).tolist() == [1, 1]
 
 
