@@ -41,7 +41,7 @@ FEWEST = 20
 """Fewer tickets than this, of queues or in a sample of outside ones, tell nothing."""
 LEARNED = 4_000
 """Past tickets that the space of the features is fitted on, all queues alike."""
-PLAIN = 8
+PLAIN = 4
 """Most signals that are counted one by one; where there are more they are features."""
 SHRINKAGE = 0.1
 """Share of an even spread that is mixed into the spread within the queues."""

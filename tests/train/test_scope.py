@@ -17,11 +17,13 @@ from train.scope import (
     FEWEST,
     KEPT,
     PASSED,
+    Judges,
     Told,
     choose_threshold,
     fit_scope,
     fit_space,
     learned_rows,
+    tell,
     verdicts,
 )
 from train.witnesses import Joined
@@ -168,6 +170,60 @@ def test_without_signals_or_with_few_tickets_nobody_judges() -> None:
     blind = replace(told, seen=[{QUEUE: its[QUEUE]} for its in told.seen])
     assert not fit_scope(blind, joined).evidence
     assert not fit_scope(told, replace(joined, fitting=joined.fitting[: FEWEST - 1])).evidence
+
+
+# --- asking the stages ---
+
+
+class Telling:
+    """A stage that says of each text what was said of it in the order of its number."""
+
+    def __init__(self, name: str, said: Probabilities) -> None:
+        self.name, self.said = name, said
+        self.asked: list[str] = []
+
+    def predict(self, texts: Sequence[str]) -> Probabilities:
+        self.asked += texts
+        rows = [int(text) for text in texts]
+        return {head: array[rows] for head, array in self.said.items()}
+
+
+def test_only_a_stage_with_features_is_asked_about_past_tickets() -> None:
+    y = tickets(400)
+    stages = [Telling("linear", linear(y, 1)), Telling("encoder", encoder(y, 2))]
+    texts = [str(number) for number in range(400)]
+    gate = [stage.predict(texts[:100]) for stage in stages]
+    for stage in stages:
+        stage.asked.clear()
+    told = tell(stages, (gate, y[:100]), (texts[100:], y[100:]), ["7", "8"])
+    assert stages[0].asked == ["7", "8"]
+    assert stages[1].asked == [*texts[100:], "7", "8"]
+    (nothing, learned), queues = told.learned
+    assert nothing is None
+    assert learned is not None
+    assert np.array_equal(learned[SIGNALS], stages[1].said[SIGNALS][100:])
+    assert np.array_equal(queues, y[100:])
+    assert [len(its[QUEUE]) for its in told.sample] == [2, 2]
+
+
+def test_without_outside_tickets_there_is_no_sample() -> None:
+    y = tickets(100)
+    stage = Telling("linear", linear(y, 1))
+    texts = [str(number) for number in range(100)]
+    assert not tell([stage], ([stage.predict(texts)], y), (texts, y)).sample
+
+
+def test_judges_are_fitted_when_they_are_asked() -> None:
+    told, joined = case()
+    judges = Judges(told)
+    assert not judges.scope.evidence
+    found = judges(joined)
+    expected = verdicts(judges.scope, joined, told.seen)
+    assert list(judges.scope.evidence) == ["linear", "encoder"]
+    for its, other in zip(found, expected, strict=True):
+        assert its is not None
+        assert other is not None
+        assert np.array_equal(its, other)
 
 
 # --- the space ---
