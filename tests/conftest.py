@@ -93,7 +93,8 @@ def open_bundle(reader_bundle: Path) -> Path:
         )
         for stage, its in zip(made.manifest.stages, weights, strict=True)
     ]
-    files = {name: made.read(name) for name in made.files}
+    # Nor does anybody seem to belong to no queue: what the stages say is all that counts.
+    files = {name: made.read(name) for name in made.files if not name.startswith("scope/")}
     files["gates.json"] = json.dumps(Gates(tuple(gates)).to_dict()).encode()
     return write_bundle(reader_bundle.with_name("open"), made.manifest, files).path
 

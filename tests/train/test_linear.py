@@ -57,6 +57,14 @@ def test_the_stage_gives_the_probabilities_of_a_pipeline_of_scikit_learn(fitted:
         assert np.abs(served[head] - model.predict_proba(matrix(new))).max() < 1e-5
 
 
+def test_a_choice_that_was_made_is_not_made_again(fitted: LinearFit) -> None:
+    """It is the same as the one that fitting makes."""
+    choice = linear.choose(TEXTS, TARGETS["queue"], quiet=True)
+    again = fit_linear(TEXTS, TARGETS, HEADS, choice=choice, trust_labels=True, quiet=True)
+    assert again.stage.to_files() == fitted.stage.to_files()
+    assert again.notes == fitted.notes
+
+
 def test_what_was_chosen_is_noted(fitted: LinearFit) -> None:
     losses = fitted.notes["log_loss_by_C"]
     assert isinstance(losses, dict)

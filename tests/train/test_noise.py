@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cascade.bundle import Columns
 from cascade.clean import clean
 from train.fit import train
-from train.linear import fit_linear
+from train.linear import WORDS, Choice, fit_linear
 from train.noise import (
     COLUMNS,
     MOST,
@@ -34,7 +34,8 @@ from train.options import Options
 from train.read import Table
 from train.starter import generate
 
-QUEUES = ("access", "billing", "bug")
+WORDS_ALONE = Choice((WORDS,), 10.0, {})
+"""Choosing takes most of the time of a fit."""
 
 
 def shares(*rows: tuple[float, ...]) -> NDArray[np.float32]:
@@ -115,7 +116,8 @@ def test_planted_labels_are_found_far_more_often_than_by_chance(
     planted: tuple[Table, NDArray[np.int64], set[int]],
 ) -> None:
     table, y, wrong = planted
-    fit = fit_linear(table.texts, {"queue": y}, {"queue": tuple(sorted(set(table.labels)))})
+    heads = {"queue": tuple(sorted(set(table.labels)))}
+    fit = fit_linear(table.texts, {"queue": y}, heads, choice=WORDS_ALONE, quiet=True)
     found = set(fit.suspects.rows.tolist())
     assert len(found) >= 10
     assert len(found & wrong) / len(found) > 5 * len(wrong) / len(y)
@@ -137,12 +139,12 @@ def test_the_list_names_the_ticket_the_labels_and_the_reason(tmp_path: Path) -> 
     y = np.asarray([0] * 10 + [1] * 10)
     y[3] = 1
     queues = ("bug", "access")
-    stage = fit_linear(texts, {"queue": y}, {"queue": queues}, trust_labels=True, quiet=True).stage
+    fit = fit_linear(texts, {"queue": y}, {"queue": queues}, choice=WORDS_ALONE, quiet=True)
     one = np.asarray([3])
     suspects = Suspects(one, y[one], np.asarray([0]), shares((0.01,))[0], shares((0.99,))[0])
     table = Table(texts, [queues[k] for k in y], {}, [], list(range(2, 22)), "")
     file = tmp_path / "new" / "it.suspects.csv"
-    write_suspects(file, suspects, table, {5: "T-5"}, stage, queues)
+    write_suspects(file, suspects, table, {5: "T-5"}, fit.stage, queues)
     (row,) = read(file)
     assert list(row) == list(COLUMNS)
     assert (row["id"], row["line"]) == ("T-5", "5")
@@ -175,7 +177,8 @@ def test_the_telling_words_are_whole_words_of_the_ticket() -> None:
     queues = sorted({ticket.queue for ticket in tickets})
     texts = [clean(f"{ticket.subject}\n{ticket.body}") for ticket in tickets]
     y = np.asarray([queues.index(ticket.queue) for ticket in tickets])
-    stage = fit_linear(texts, {"queue": y}, {"queue": tuple(queues)}, quiet=True).stage
+    heads = {"queue": tuple(queues)}
+    stage = fit_linear(texts, {"queue": y}, heads, choice=WORDS_ALONE, quiet=True).stage
     billing = queues.index("Billing")
     words = telling_words(stage, "please refund the invoice, I cannot login", billing, 0)
     assert words[0] in ("refund", "invoice")
