@@ -34,7 +34,7 @@ from train.options import Options
 from train.read import Table
 from train.starter import generate
 
-WORDS_ALONE = Choice((WORDS,), 10.0, {})
+WORDS_ALONE = Choice((WORDS,), 100.0, {})
 """Choosing takes most of the time of a fit."""
 
 
