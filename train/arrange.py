@@ -100,6 +100,7 @@ def expected(
     y: NDArray[np.int64],
     ms: Milliseconds,
     costs: Costs | None,
+    budgets: Sequence[Budget],
     queues: Sequence[str],
 ) -> dict[str, Any]:
     """What is to be expected in time and money, by the tickets that nothing was chosen on.
@@ -124,6 +125,11 @@ def expected(
             for name, its in zip(names, run.ms, strict=True)
         },
     }
+    few = [budget.counts(run)[stage, np.arange(len(rows))].mean() for budget in budgets]
+    plan["budgets"] = [
+        {"budget": budget.text, "allowed": budget.share, "share": round(float(share), 4)}
+        for budget, share in zip(budgets, few, strict=True)
+    ]
     if costs:
         paid = bill(run, course, costs)
         plan["costs"] = {

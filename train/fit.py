@@ -7,23 +7,27 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cascade import bundle
 from cascade.batch import output_columns
 from cascade.bundle import Bundle, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError
+from cascade.gate import Gates
+from cascade.loading import GATES
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
-from cascade.scope import FOLDER
+from cascade.scope import FOLDER, Scope
 from cascade.stages.base import QUEUE
 from train.gates import lead_through
 from train.linear import LinearFit, fit_linear
 from train.noise import ids_by_line, write_suspects
 from train.options import Options
-from train.plan import describe
+from train.plan import describe, with_plan
 from train.read import Table, encode, heads_of, read_table
 from train.report import evaluate, model_card, table
 from train.scope import Judges, tell
@@ -65,8 +69,6 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     train_rows, outside_rows = (split.train[belongs[split.train] == side] for side in (True, False))
     train_targets = {name: y[train_rows] for name, y in targets.items()}
     train_texts = [tickets.texts[i] for i in train_rows]
-    gate_texts = [tickets.texts[i] for i in split.gate]
-    gate_targets = {name: y[split.gate] for name, y in targets.items()}
 
     made = Made()
     linear = fit_linear(
@@ -93,57 +95,93 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
         )
     if options.llm:
         add_examples(made, train_texts, train_targets, heads, linear, options, say)
-    say(f"fitting the gates on {len(gate_texts):,} tickets")
-    seen = [witness(stage, gate_texts, options.quiet) for stage in made.stages]
-    judges = Judges(
-        tell(
-            made.stages,
-            ([its for its in seen if not callable(its)], gate_targets[QUEUE]),
-            (train_texts, train_targets[QUEUE]),
-            [tickets.texts[i] for i in outside_rows],
-            seed=options.seed,
-        )
-    )
-    witnesses = Witnesses([stage.name for stage in made.stages], seen, gate_targets, heads[QUEUE])
-    gates = lead_through(witnesses, options.promise, outside=judges, seed=options.seed).gates
-    if judges.scope.evidence:
-        made.put(FOLDER, judges.scope.to_files())
+    say(f"fitting the gates on {len(split.gate):,} tickets")
+    gate = tickets.take(split.gate)
+    outside = [tickets.texts[i] for i in outside_rows]
+    gates, scope = _fit_gates(made, gate, (train_texts, train_targets), outside, heads, options)
     for line in describe(gates.plan):
         say(f"  {line}")
-    made.files["gates.json"] = json.dumps(gates.to_dict(), indent=2).encode()
 
     test = held if held is not None else tickets.take(split.test)
     test = test.take(np.flatnonzero(encode(test, heads)[QUEUE] >= 0))
     say(f"testing on {len(test):,} tickets")
-    cascade = Cascade(made.stages, gates, heads, scope=judges.scope)
+    cascade = Cascade(made.stages, gates, heads, scope=scope)
     figures = evaluate(cascade, test.texts, encode(test, heads))
-    manifest = Manifest(
-        name=out.resolve().name,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        heads=heads,
-        stages=tuple(stage.name for stage in made.stages),
-        columns=options.columns,
-        clean_version=CLEAN_VERSION,
-        data={
-            "file": path.name,
-            "sha256": tickets.fingerprint,
-            "rows": len(tickets),
-            "train": len(split.train),
-            "gate": len(split.gate),
-            "test": len(test),
-            "split": split.how,
-            **({"out_of_scope": options.out_of_scope} if options.out_of_scope else {}),
-        },
-        versions=_versions(),
-        seed=options.seed,
-        figures=figures,
-    )
-    made.files["card.md"] = model_card(manifest, made.notes).encode()
+    data = {
+        "file": path.name,
+        "sha256": tickets.fingerprint,
+        "rows": len(tickets),
+        "train": len(split.train),
+        "gate": len(split.gate),
+        "test": len(test),
+        "split": split.how,
+        **({"out_of_scope": options.out_of_scope} if options.out_of_scope else {}),
+    }
+    manifest = _manifest(out, data, heads, cascade.stage_names, figures, options)
+    made.files["card.md"] = with_plan(model_card(manifest, made.notes), gates.plan).encode()
     written = bundle.write(out, manifest, made.files)
     _checkpoint_file(out).unlink(missing_ok=True)
     for line in ["", *table(figures), "", f"wrote {out} ({written.id})"]:
         say(line)
     return written
+
+
+def _fit_gates(
+    made: Made,
+    gate: Table,
+    learned: tuple[list[str], dict[str, NDArray[np.int64]]],
+    outside: list[str],
+    heads: dict[str, tuple[str, ...]],
+    options: Options,
+) -> tuple[Gates, Scope]:
+    """Fit the gates, and who belongs to no queue; their files are added.
+
+    Args:
+        gate: the gate split.
+        learned: texts and targets of the train split.
+        outside: texts of past tickets that belong to no queue, in no split.
+    """
+    targets = encode(gate, heads)
+    seen = [witness(stage, gate.texts, options.quiet) for stage in made.stages]
+    known = [its for its in seen if not callable(its)]
+    texts, learned_targets = learned
+    judges = Judges(
+        tell(
+            made.stages,
+            (known, targets[QUEUE]),
+            (texts, learned_targets[QUEUE]),
+            outside,
+            seed=options.seed,
+        )
+    )
+    witnesses = Witnesses([stage.name for stage in made.stages], seen, targets, heads[QUEUE])
+    gates = lead_through(witnesses, options.promise, outside=judges, seed=options.seed).gates
+    made.files[GATES] = json.dumps(gates.to_dict(), indent=2).encode()
+    if judges.scope.evidence:
+        made.put(FOLDER, judges.scope.to_files())
+    return gates, judges.scope
+
+
+def _manifest(
+    out: Path,
+    data: dict[str, Any],
+    heads: dict[str, tuple[str, ...]],
+    stages: tuple[str, ...],
+    figures: dict[str, Any],
+    options: Options,
+) -> Manifest:
+    return Manifest(
+        name=out.resolve().name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        heads=heads,
+        stages=stages,
+        columns=options.columns,
+        clean_version=CLEAN_VERSION,
+        data=data,
+        versions=_versions(),
+        seed=options.seed,
+        figures=figures,
+    )
 
 
 def _heads(path: Path, tickets: Table, out_of_scope: str | None) -> dict[str, tuple[str, ...]]:

@@ -61,6 +61,12 @@ def _time_and_money(plan: dict[str, Any]) -> list[str]:
             f"a ticket takes {ms['p50']:.2f} ms at p50, {ms['p95']:.2f} at p95, "
             f"{ms['p99']:.2f} at p99"
         )
+    for row in plan.get("budgets", ()):
+        verdict = "kept" if row["share"] <= row["allowed"] else "not kept"
+        lines.append(
+            f"budget {row['budget']}: {verdict} here; {row['share']:.1%} of the tickets reach "
+            f"the stage or take longer, {row['allowed']:.1%} may"
+        )
     if paid := plan.get("costs"):
         currency = f" {paid['currency']}".rstrip()
         lines.append(

@@ -141,8 +141,7 @@ def refit(
         seed=seed,
     )
     gates = _with_other_heads(outcome.gates, bundle)
-    gates.plan.update(expected(outcome, y, times(), costs, queues))
-    gates.plan["budgets"] = [budget.text for budget in budgets]
+    gates.plan.update(expected(outcome, y, times(), costs, budgets, queues))
     gates.plan["data"] = {"file": file.name, "sha256": tickets.fingerprint, "rows": len(tickets)}
     changed = {GATES: json.dumps(gates.to_dict(), indent=2).encode()}
     for stage in stages:
@@ -168,8 +167,9 @@ def _read(
     for line in report.lines():
         say(line)
     queues = bundle.manifest.heads[QUEUE]
+    known = {*queues, bundle.manifest.data.get("out_of_scope")}
     for number, label in zip(tickets.lines, tickets.labels, strict=True):
-        if label not in queues:
+        if label not in known:
             count = tickets.labels.count(label)
             raise InputError(
                 f"{file}, line {number}: {label[:40]!r} ({count:,} rows) is no queue of "
