@@ -1,9 +1,9 @@
 """None of the above, measured: ``python -m eval.scope --bundles bundles --data ../shared/data``.
 
 Takes bundles that `cascade eval` wrote, and asks them about test tickets of their queues and about
-others that belong to none. For each stage that judges: AUROC, the share of outside tickets found where 95 % of the others are kept, the same of its
-confidence alone, and what its own threshold does; then what the whole cascade does. The thresholds
-were fitted without a single outside ticket. Results go to ``eval/results/scope.json``.
+others that belong to none. For each stage that judges: AUROC, the share of outside tickets found
+where 95 % of the others are kept, the same of its confidence alone, and what its own threshold
+does; then what the whole cascade does. Results go to ``eval/results/scope.json``.
 """
 
 from __future__ import annotations
