@@ -22,6 +22,7 @@ TEST = [
     "trustme>=1.2",
     "transformers[serving]>=5.23,<6",
     "jevcompat==0.1.1",
+    "cleanlab>=2.9,<3",
     "ruff>=0.14",
     "mypy>=1.15",
     "types-gunicorn",

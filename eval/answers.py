@@ -73,7 +73,7 @@ def answers(bundle: Bundle, files: Files, work: Path) -> Answers:
     file = work / f"{bundle.id}.npz"
     if not file.is_file():
         _keep(file, _ask(bundle, files))
-    with np.load(file, allow_pickle=False) as kept:
+    with np.load(file) as kept:
         return Answers(*(_split(kept, part) for part in ("gate", "test")))
 
 
@@ -123,7 +123,7 @@ def _keep(file: Path, said: Answers) -> None:
         arrays |= {f"{part} {name}": array for name, array in split.seen.items()}
     # Renamed once it is whole: a half-written file would be taken for kept answers.
     half = file.with_suffix(".part.npz")
-    np.savez_compressed(half, allow_pickle=False, **arrays)
+    np.savez_compressed(half, **arrays)  # type: ignore[arg-type]
     half.replace(file)
 
 

@@ -104,7 +104,7 @@ def linear_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle of the linear stage alone, of few tickets, so that it is small."""
     folder = tmp_path_factory.mktemp("bundles")
     write(folder / "few.csv", 300, seed=4)
-    options = Options(STARTER_COLUMNS, minutes=0, promise=Promise(0.8, 0.6), quiet=True)
+    options = Options(STARTER_COLUMNS, minutes=0, promise=Promise(0.5, 0.6), quiet=True)
     train(folder / "few.csv", folder / "linear-only", options, say=lambda line: None)
     return folder / "linear-only"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from cascade.errors import InputError
 from train.cli import train
 from train.starter import write
 
@@ -73,7 +74,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(command: Run, tmp_path: Path, mis
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--minutes", "-1"],
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--also", "queue"],
         ["t.csv", "--text", "t", "--label", "team", "--out", "it", "--also", "team"],
-        ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--target", "1.5"],
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--min-rows", "1"],
         ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--queues", "none.toml"],
         [
@@ -161,3 +161,10 @@ def test_help_loads_no_training_library(command: Run) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "LOADED []" in done.stdout
     assert "--encoder" in done.stdout
+
+
+def test_a_target_that_is_none_is_told_before_anything_is_read() -> None:
+    args = ["t.csv", "--text", "t", "--label", "queue", "--out", "it", "--target", "1.5"]
+    result = CliRunner().invoke(train, args)
+    assert isinstance(result.exception, InputError)
+    assert "write precision>=0.95" in str(result.exception)
