@@ -26,7 +26,7 @@ class Advice:
 
     Attributes:
         gate: its own; it lets every ticket go on, to a person.
-        rows: that it was asked about, of those that reached it.
+        rows: that it was asked about: those that reached it, and some that nearly did.
         answered: ``(m,)`` which of them it answered.
         joined: ``(m, k)`` queue probabilities with its answer.
     """
@@ -47,8 +47,14 @@ def consult(walk: Walk, ask: Ask, joined: Joined, witnesses: Witnesses, seed: in
     name, before = witnesses.names[-1], walk.gates[-1]
     y, k = witnesses.targets[QUEUE], len(witnesses.queues)
     rows = _sample(np.intersect1d(walk.left(), joined.fitting), witnesses.most, seed)
-    said, answered = _answers(ask, rows, walk)
-    weights = _listen(said[answered], walk.joined[rows[answered]], y[rows[answered]])
+    # Where few reach it, those next in doubt tell as well how far it is to be trusted.
+    others = joined.fitting[~walk.open[joined.fitting]]
+    nearly = others[np.argsort(walk.confidence[others], kind="stable")]
+    if len(rows):
+        rows = np.concatenate([rows, nearly[: witnesses.most - len(rows)]])
+    believed = joined.arrays[-1]
+    said, answered = _answers(ask, rows, believed)
+    weights = _listen(said[answered], believed[rows[answered]], y[rows[answered]])
     gate = _advised(name, before, weights, k)
     return Advice(gate, rows, answered, _with(said, rows, gate, witnesses))
 
@@ -60,7 +66,7 @@ def advise(
     if not advice.heard:
         return walk.then(advice.gate)
     rows = _sample(np.intersect1d(walk.left(), joined.testing), witnesses.most, seed)
-    said, answered = _answers(ask, rows, walk)
+    said, answered = _answers(ask, rows, walk.joined)
     still = np.isin(advice.rows, walk.left())
     return walk.then(
         advice.gate,
@@ -78,9 +84,9 @@ def _with(
 
 
 def _answers(
-    ask: Ask, rows: NDArray[np.int64], walk: Walk
+    ask: Ask, rows: NDArray[np.int64], believed: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    said, answered = ask(rows, walk.joined[rows])
+    said, answered = ask(rows, believed[rows])
     return said, np.asarray(answered, dtype=np.bool_)
 
 

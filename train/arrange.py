@@ -78,10 +78,11 @@ def _run(
     rows, arrays = joined.fitting, list(joined.arrays)
     if advice and advice.heard:
         reach = np.isin(rows, walk.left())
-        share = len(advice.rows) / max(int(reach.sum()), 1)
+        asked_of = np.intersect1d(advice.rows, rows[reach])
+        share = len(asked_of) / max(int(reach.sum()), 1)
         others = rows[~reach]
         drawn = np.random.default_rng(0).random(len(others)) < share
-        rows = np.sort(np.concatenate([advice.rows, others[drawn]]))
+        rows = np.sort(np.concatenate([asked_of, others[drawn]]))
         last = arrays[-1].copy()
         last[advice.rows[advice.answered]] = advice.joined[advice.answered]
         arrays.append(last)

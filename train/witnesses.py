@@ -18,7 +18,7 @@ FEW = 200
 """Fewer tickets than this left over are too few to fit weights on: all are taken then."""
 REGRET = 0.0005
 """Macro-F1 on the fitting half that settling early may cost against asking every stage."""
-ADVISED = 200
+ADVISED = 400
 """Most tickets of either half that an adviser is asked about."""
 
 Ask = Callable[[NDArray[np.int64], NDArray[np.float32]], tuple[NDArray[np.float32], list[bool]]]
