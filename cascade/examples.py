@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cascade.errors import BundleError
 from cascade.llm.base import Example
 from cascade.llm.mask import mask
-from cascade.stages.base import QUEUE, Heads
+from cascade.stages.base import MALFORMED, QUEUE, Heads
 
 FILE = "pool.json"
 WORD = re.compile(r"(?u)\b\w\w+\b")
@@ -218,14 +218,7 @@ class Pool:
             if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
                 raise TypeError("not a list of texts")
             arrays = {name: _whole_numbers(rows) for name, rows in labels.items()}
-        except (
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            OverflowError,
-            RecursionError,
-        ) as error:
+        except MALFORMED as error:
             raise BundleError(f"examples: damaged ({type(error).__name__})") from None
         return cls(heads, texts, arrays)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import cached_property
 
 from cascade.bundle import Bundle
+from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import BundleError
 from cascade.examples import Pool
 from cascade.gate import Gates
@@ -18,6 +20,22 @@ from cascade.stages.llm import LLMStage
 from cascade.stages.neighbours import NeighboursStage
 
 GATES = "gates.json"
+
+
+def open_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Open a bundle whose files are all as they were written, and whose cleaning is this one.
+
+    Raises:
+        BundleError: it is missing, damaged or too new, or other cleaning would mean other answers.
+    """
+    bundle = Bundle.open(path)
+    bundle.verify()
+    if bundle.manifest.clean_version != CLEAN_VERSION:
+        raise BundleError(
+            f"{bundle.path}: trained with version {bundle.manifest.clean_version} of the "
+            f"cleaning, this is version {CLEAN_VERSION}; train it again"
+        )
+    return bundle
 
 
 def load_stages(

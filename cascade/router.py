@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.bundle import Bundle
 from cascade.call import EMPTY, LATE, SETTLED, UNSURE, Call
-from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.clean import clean
 from cascade.decision import HUMAN, Choice, Decision, Label
 from cascade.errors import BundleError
 from cascade.gate import NEVER, Gate, Gates
 from cascade.llm.base import Backend
-from cascade.loading import load_gates, load_scope, load_stages
+from cascade.loading import load_gates, load_scope, load_stages, open_bundle
 from cascade.machine import cores
 from cascade.pace import Pace
 from cascade.scope import Scope
@@ -108,13 +106,7 @@ class Cascade:
         Raises:
             BundleError: the bundle is missing, damaged or too new; the message names the file.
         """
-        bundle = Bundle.open(path)
-        bundle.verify()
-        if bundle.manifest.clean_version != CLEAN_VERSION:
-            raise BundleError(
-                f"{bundle.path}: trained with version {bundle.manifest.clean_version} of the "
-                f"cleaning, this is version {CLEAN_VERSION}; train it again"
-            )
+        bundle = open_bundle(path)
         threads = threads or cores()
         stages, gates = load_stages(bundle, threads, llm), load_gates(bundle)
         heads, scope = bundle.manifest.heads, load_scope(bundle)

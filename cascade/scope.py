@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from cascade.errors import BundleError
+from cascade.stages.base import MALFORMED
 
 FOLDER = "scope"
 CONFIG, ARRAYS = "config.json", "scope.safetensors"
@@ -163,16 +163,7 @@ class Scope:
             arrays = load(read(ARRAYS))
             config = json.loads(read(CONFIG))
             return cls({str(stage): _evidence(stage, its, arrays) for stage, its in config.items()})
-        # JSON and arrays of any other shape end up here.
-        except (
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            OverflowError,
-            RecursionError,
-            SafetensorError,
-        ) as error:
+        except MALFORMED as error:
             raise BundleError(f"scope: damaged ({type(error).__name__}: {error})") from None
 
 

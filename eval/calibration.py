@@ -20,7 +20,7 @@ from eval.metrics import (
     expected_calibration_error,
 )
 from train.joining import fit_join
-from train.report import macro_f1
+from train.measures import macro_f1
 from train.witnesses import halves
 
 JOINED = "joined"

@@ -21,8 +21,8 @@ from cascade.errors import CascadeError
 from cascade.stages.base import QUEUE
 from cascade.stages.encoder import EncoderStage, TokenWindow
 from eval.cli import RESULTS
+from train.measures import interval, macro_f1
 from train.read import encode, read_table
-from train.report import interval, macro_f1
 
 
 @click.command()

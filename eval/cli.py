@@ -97,6 +97,7 @@ def evaluate(
         files = DATASETS[name](folder, bundles / "eval-data")
         options = Options(
             files.columns,
+            min_rows=files.min_rows,
             minutes=minutes,
             tokens=tokens,
             llm=LLMSettings.read(os.environ),

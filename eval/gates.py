@@ -34,8 +34,8 @@ from eval.calibration import JOINED, calibration, fitted_join
 from eval.datasets import DATASETS, data_folder, dataset_of
 from eval.metrics import expected_calibration_error
 from train.gates import fit_gates
+from train.measures import macro_f1
 from train.promise import Promise
-from train.report import macro_f1
 from train.witnesses import Witnesses
 
 RESULTS = Path(__file__).parent / "results"

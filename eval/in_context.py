@@ -21,7 +21,7 @@ from cascade.router import Cascade
 from cascade.stages.base import QUEUE
 from cascade.stages.llm import SHOTS, LLMStage
 from cascade.stages.neighbours import NeighboursStage
-from train.report import quality, times
+from train.measures import quality, times
 
 
 def in_context(

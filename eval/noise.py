@@ -32,9 +32,9 @@ from cascade.gate import FLOOR
 from cascade.stages.base import QUEUE
 from eval.datasets import DATASETS, data_folder
 from train.linear import LinearFit, choose, fit_linear
+from train.measures import RESAMPLES, macro_f1
 from train.noise import ODDS
 from train.read import encode, heads_of, read_table
-from train.report import RESAMPLES, macro_f1
 
 RESULTS = Path(__file__).parent / "results" / "noise.json"
 TRAIN, TEST = 12_000, 8_000

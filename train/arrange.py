@@ -111,14 +111,12 @@ def expected(
     """
     gates, walk, rows = outcome.gates, outcome.walk, outcome.testing
     heard = [at for at, its in enumerate(gates.asked) if its]
-    best = walk.best[rows]
-    settles = np.asarray([gate.settle for gate in gates.gates], dtype=np.float32)
-    enough = walk.confidence[rows] >= settles[walk.stage[rows], best]
+    settled = walk.settled(np.asarray([gate.settle for gate in gates.gates]))[rows]
     stage = np.searchsorted(heard, walk.stage[rows])
     names = [gates.gates[at].stage for at in heard]
     run = Run(names, [], y[rows], [ms[name][rows] for name in names])
     spent = run.spent()[stage, np.arange(len(rows))]
-    course = Course(stage, best, enough & walk.fit[rows], spent)
+    course = Course(stage, walk.best[rows], settled, spent)
     plan: dict[str, Any] = {
         "ms": {f"p{p}": round(course.ms_within(p / 100), 2) for p in (50, 95, 99)},
         "stage_ms": {

@@ -27,6 +27,8 @@ GRID = 100
 """Thresholds in a sequence."""
 MOST_TICKETS = 1_000_000
 """Beyond so many labelled tickets a promise counts as one that cannot be kept."""
+LIKELY = 0.9
+"""How likely a promise should be kept with the number of tickets that it is said to need."""
 TARGET = re.compile(
     r"\s*precision\s*(?:\[(?P<queue>[^\]]+)\])?\s*>=\s*(?P<share>[\d.]+)\s*(?P<percent>%?)\s*"
 )
@@ -222,7 +224,10 @@ def _needs(
     error: float,
     doubt: float,
 ) -> int | None:
-    """The fewest labelled tickets with which some threshold would pass, if they are like these."""
+    """The fewest labelled tickets with which some threshold is likely to pass, if they are like these.
+
+    More than there are, always: with so many it has just failed.
+    """
     tickets = before.tickets + tested.tickets
     best: int | None = None
     for t in grid:
@@ -231,9 +236,10 @@ def _needs(
         if rate >= error:
             continue
         sizes = np.unique(np.geomspace(1, MOST_TICKETS, 400).astype(np.int64))
-        enough = sizes[binom.cdf(np.floor(sizes * rate), sizes, error) <= doubt]
+        unlucky = binom.ppf(LIKELY, sizes, rate)
+        enough = sizes[binom.cdf(unlucky, sizes, error) <= doubt]
         if len(enough):
             # Half of the tickets fix the sequence, the other half is tested.
             needed = int(np.ceil(2 * enough[0] * tickets / settled))
             best = needed if best is None else min(best, needed)
-    return None if best is None or best > MOST_TICKETS else best
+    return None if best is None or best > MOST_TICKETS else max(best, tickets + 1)

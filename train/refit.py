@@ -11,25 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.bundle import CARD, Bundle, Columns, write
-from cascade.clean import VERSION as CLEAN_VERSION
-from cascade.errors import BundleError, ColumnError, InputError
+from cascade.errors import ColumnError, InputError
 from cascade.files import read_rows
 from cascade.gate import Gates
 from cascade.llm.mask import mask
 from cascade.llm.settings import LLMSettings
-from cascade.loading import GATES, load_gates, load_scope, load_stages
+from cascade.loading import GATES, load_gates, load_scope, load_stages, open_bundle
 from cascade.machine import cores
-from cascade.stages.base import QUEUE, SIGNALS, Adviser, Probabilities, Stage
+from cascade.stages.base import QUEUE, Adviser, Probabilities, Stage
 from cascade.stages.llm import LLMStage
 from train.arrange import arranged, expected
 from train.budget import read_budgets
 from train.costs import read_costs
 from train.gates import lead_through
+from train.measures import one_by_one
 from train.plan import with_plan
 from train.promise import Promise, fewest_tickets
 from train.read import Table, encode, read_table
-from train.stages import Asking, timed_witness
-from train.witnesses import ADVISED, Joined, Witnesses
+from train.scope import verdicts
+from train.stages import Asking
+from train.witnesses import ADVISED, Witnesses
 
 FEWEST = 40
 """Fewest tickets that thresholds are looked for on where nothing is promised."""
@@ -96,10 +97,7 @@ def refit(
     Raises:
         CascadeError: the bundle, the file or a wish cannot be used.
     """
-    bundle = Bundle.open(path)
-    bundle.verify()
-    if bundle.manifest.clean_version != CLEAN_VERSION:
-        raise BundleError(f"{path}: trained with another version of the cleaning; train it again")
+    bundle = open_bundle(path)
     queues, names = bundle.manifest.heads[QUEUE], bundle.manifest.stages
     costs = read_costs(wishes.costs, queues, names) if wishes.costs else None
     budgets = read_budgets(wishes.budgets, names)
@@ -114,29 +112,29 @@ def refit(
     heads = bundle.manifest.heads
     there = {name: its for name, its in heads.items() if name in (QUEUE, *tickets.also)}
     targets = encode(tickets, there)
-    seen: list[Probabilities | Asking] = []
+    known: list[Probabilities] = []
+    asking: list[Asking] = []
     ms: dict[str, NDArray[np.float64]] = {}
     for stage in stages:
         if isinstance(stage, Adviser):
-            seen.append(Asking(stage, tickets.texts, quiet))
+            asking.append(Asking(stage, tickets.texts, quiet))
         else:
-            known, ms[stage.name] = timed_witness(stage, tickets.texts, quiet)
-            seen.append(known)
+            answers, ms[stage.name] = one_by_one(stage, tickets.texts, quiet=quiet)
+            known.append(answers)
     weighed = costs is not None or bool(budgets)
     most = MANY_ADVISED if weighed else ADVISED
-    witnesses = Witnesses(names, seen, targets, queues, most)
+    witnesses = Witnesses(names, [*known, *asking], targets, queues, most)
 
     def times() -> dict[str, NDArray[np.float64]]:
         """Each stage's, once an adviser was asked."""
-        told = {its.name: its.ms for its in seen if isinstance(its, Asking)}
-        return ms | {name: np.full(len(tickets), each) for name, each in told.items()}
+        return ms | {its.name: np.full(len(tickets), its.ms) for its in asking}
 
-    y = targets[QUEUE]
+    y, scope = targets[QUEUE], load_scope(bundle)
     asked = wishes.promise or Promise()
     outcome = lead_through(
         witnesses,
         wishes.promise,
-        outside=_outside(bundle, stages, seen),
+        outside=lambda joined: verdicts(scope, joined, known) if scope else joined.outside,
         arrange=arranged(y, times, costs, budgets, asked) if weighed else None,
         seed=seed,
     )
@@ -214,23 +212,6 @@ def _warn_of_known(stages: Sequence[Stage | Adviser], tickets: Table, file: Path
             f"mind: {known:,} of {len(tickets):,} tickets of {file} are examples of the bundle, so "
             "it was trained on such; what is promised will not hold for new ones"
         )
-
-
-def _outside(
-    bundle: Bundle, stages: Sequence[Stage | Adviser], seen: Sequence[Probabilities | Asking]
-) -> Callable[[Joined], list[NDArray[np.bool_] | None]]:
-    """Which tickets the bundle takes for out of scope."""
-    scope = load_scope(bundle)
-
-    def judge(joined: Joined) -> list[NDArray[np.bool_] | None]:
-        return [
-            scope.outside(stage.name, its[SIGNALS], array)
-            if scope and stage.name in scope.evidence and not isinstance(its, Asking)
-            else None
-            for stage, its, array in zip(stages, seen, joined.arrays, strict=False)
-        ]
-
-    return judge
 
 
 def _with_other_heads(gates: Gates, bundle: Bundle) -> Gates:

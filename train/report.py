@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,41 +12,11 @@ from numpy.typing import NDArray
 from cascade.bundle import Manifest
 from cascade.decision import Decision
 from cascade.router import Cascade
-from cascade.stages.base import QUEUE, Adviser, Probabilities, Stage
+from cascade.stages.base import QUEUE, Adviser, Probabilities
 from cascade.ticket import Ticket
+from train.measures import macro_f1, one_by_one, quality, timed, times
 
-RESAMPLES = 1000
 TIMES = ("ms_p50", "ms_p95")
-
-T = TypeVar("T")
-
-
-def macro_f1(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> float:
-    """Mean F1 over the classes that occur in ``y`` or ``guess``."""
-    table = np.bincount(y * classes + guess, minlength=classes * classes)
-    return float(_macro_f1(table.reshape(1, classes, classes))[0])
-
-
-def interval(
-    y: NDArray[np.int64], guess: NDArray[np.int64], classes: int, seed: int = 0
-) -> tuple[float, float]:
-    """95 % bootstrap interval of macro-F1 (percentile method, 1,000 resamples of the tickets)."""
-    random = np.random.default_rng(seed)
-    cells, counts = np.unique(y * classes + guess, return_counts=True)
-    drawn = random.multinomial(len(y), counts / len(y), size=RESAMPLES)
-    tables = np.zeros((RESAMPLES, classes * classes))
-    tables[:, cells] = drawn
-    low, high = np.percentile(_macro_f1(tables.reshape(-1, classes, classes)), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _macro_f1(tables: NDArray[Any]) -> NDArray[np.float64]:
-    """Macro-F1 of ``(m, k, k)`` tables of true by guessed class."""
-    hits = np.diagonal(tables, axis1=1, axis2=2)
-    total = tables.sum(axis=1) + tables.sum(axis=2)
-    f1 = 2 * hits / np.maximum(total, 1)
-    present = total > 0
-    return np.asarray((f1 * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1))
 
 
 def evaluate(
@@ -68,7 +37,7 @@ def evaluate(
     seen: list[Probabilities] = []
     asked_of = [stage for stage in cascade.stages if not isinstance(stage, Adviser)]
     for stage in asked_of:
-        answers, ms = _one_by_one(stage, texts)
+        answers, ms = one_by_one(stage, texts)
         seen.append(answers)
         alone = answers[QUEUE].argmax(axis=1)
         figures["stages"][stage.name] = {**quality(y, alone, classes), **times(ms)}
@@ -76,7 +45,7 @@ def evaluate(
         every = cascade.gates.gates[len(seen) - 1].joins[QUEUE]
         joined = every([s[QUEUE] for s in seen]).argmax(axis=1)
         figures["joined"] = quality(y, joined, classes)
-    decisions, ms = _timed(lambda text: cascade.route([Ticket(text)])[0], texts)
+    decisions, ms = timed(lambda text: cascade.route([Ticket(text)])[0], texts)
     number = {queue: at for at, queue in enumerate(cascade.queues)}
     guess = np.asarray([number[decision.queue] for decision in decisions])
     figures["cascade"] = {
@@ -87,37 +56,6 @@ def evaluate(
     }
     figures["labels"] = _labels(cascade, list(figures["stages"]), seen, decisions, targets)
     return figures
-
-
-def _one_by_one(stage: Stage, texts: Sequence[str]) -> tuple[Probabilities, NDArray[np.float64]]:
-    answers, ms = _timed(lambda text: stage.predict([text]), texts)
-    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}, ms
-
-
-def _timed(ask: Callable[[str], T], texts: Sequence[str]) -> tuple[list[T], NDArray[np.float64]]:
-    """The answers, and the wall time of each in milliseconds."""
-    answers, ms = [], np.empty(len(texts))
-    for at, text in enumerate(texts):
-        start = time.perf_counter()
-        answers.append(ask(text))
-        ms[at] = (time.perf_counter() - start) * 1000
-    return answers, ms
-
-
-def quality(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> dict[str, Any]:
-    """Macro-F1 with its interval, and accuracy, of ``(n,)`` guesses."""
-    low, high = interval(y, guess, classes)
-    return {
-        "macro_f1": round(macro_f1(y, guess, classes), 4),
-        "macro_f1_95": [round(low, 4), round(high, 4)],
-        "accuracy": round(float((y == guess).mean()), 4),
-    }
-
-
-def times(ms: NDArray[np.float64]) -> dict[str, float]:
-    """Median and 95th percentile of ``(n,)`` milliseconds."""
-    p50, p95 = np.percentile(ms, [50, 95])
-    return {"ms_p50": round(float(p50), 2), "ms_p95": round(float(p95), 2)}
 
 
 def _settled(

@@ -152,13 +152,6 @@ def _around(promise: Promise) -> list[tuple[float, Promise]]:
     return [(t, replace(promise, target=t, queues={})) for t in steps if 0.5 <= t < 1]
 
 
-def _settled(
-    walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    least = settles.astype(np.float32)[walk.stage[rows], walk.best[rows]]
-    return np.asarray((walk.confidence[rows] >= least) & walk.fit[rows])
-
-
 def _weights(walk: Walk, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """``(m,)``: tickets that an adviser was asked about stand for those that it was not."""
     weights = walk.known[rows].astype(np.float64)
@@ -170,7 +163,7 @@ def _weights(walk: Walk, rows: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _totals(walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]) -> dict[str, float]:
     """Share of the tickets that is settled, and share of these that is right."""
-    settled, weights = _settled(walk, rows, settles), _weights(walk, rows)
+    settled, weights = walk.settled(settles)[rows], _weights(walk, rows)
     right = float((weights * walk.right[rows])[settled].sum())
     return {
         "coverage": _share(weights[settled].sum(), weights.sum()),
@@ -182,7 +175,7 @@ def _stages(
     walk: Walk, rows: NDArray[np.int64], settles: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """What reaches each stage that is asked, what it settles of all, and how much is right."""
-    settled, weights = _settled(walk, rows, settles), _weights(walk, rows)
+    settled, weights = walk.settled(settles)[rows], _weights(walk, rows)
     stage, right = walk.stage[rows], walk.right[rows]
     out = []
     for at, (gate, asked) in enumerate(

@@ -145,18 +145,6 @@ def witness(stage: Stage | Adviser, texts: Sequence[str], quiet: bool) -> Probab
     return Asking(stage, texts, quiet) if isinstance(stage, Adviser) else stage.predict(texts)
 
 
-def timed_witness(
-    stage: Stage, texts: Sequence[str], quiet: bool
-) -> tuple[Probabilities, NDArray[np.float64]]:
-    """A stage's probabilities, and ``(n,)`` milliseconds: tickets are asked one after the other."""
-    answers, ms = [], np.empty(len(texts))
-    for at, text in enumerate(tqdm(texts, desc=f"asking {stage.name}", disable=quiet)):
-        began = time.perf_counter()
-        answers.append(stage.predict([text]))
-        ms[at] = (time.perf_counter() - began) * 1000
-    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}, ms
-
-
 class Asking:
     """Asks an adviser about rows of ``n`` texts: `train.witnesses.Ask`.
 

@@ -90,11 +90,15 @@ class Walk:
         """``(n,)`` whether it is the right one."""
         return np.asarray(self.best == self.y)
 
+    def settled(self, settles: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """``(n,)`` which tickets are settled by ``(stages, k)`` least confidences."""
+        least = settles.astype(np.float32)[self.stage, self.best]
+        return np.asarray((self.confidence >= least) & self.fit)
+
     def within(self) -> Walk:
         """The walk of tickets that are fit only where the gates as they are settle them."""
-        settles = np.asarray([gate.settle for gate in self.gates], dtype=np.float32)
-        enough = self.confidence >= settles[self.stage, self.best]
-        return replace(self, fit=self.fit & enough, held=True)
+        settles = np.asarray([gate.settle for gate in self.gates])
+        return replace(self, fit=self.settled(settles), held=True)
 
     def left(self) -> NDArray[np.int64]:
         """Rows that the next stage would be asked about."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cascade.gate import NEVER, Gate, Join
 from cascade.stages.base import QUEUE, Probabilities
 from train.joining import fit_join
+from train.measures import macro_f1
 from train.promise import Promise, Stopped, keep
-from train.report import macro_f1
 
 FEW = 200
 """Fewer tickets than this left over are too few to fit weights on: all are taken then."""

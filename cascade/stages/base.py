@@ -8,6 +8,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+MALFORMED = (
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+    SafetensorError,
+)
+"""What JSON and arrays of another shape than the expected one end in when they are read."""
 
 QUEUE = "queue"
 """The head that the gates act on. Further heads are named after their column."""

@@ -17,11 +17,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from cascade.errors import BundleError
-from cascade.stages.base import QUEUE, SIGNALS, Heads, Probabilities, energy, softmax
+from cascade.stages.base import MALFORMED, QUEUE, SIGNALS, Heads, Probabilities, energy, softmax
 
 WORD = re.compile(r"(?u)\b\w\w+\b")
 SPACES = re.compile(r"\s\s+")
@@ -249,16 +248,7 @@ class LinearStage:
             coefficients = {name: arrays[f"coefficients.{name}"] for name in heads}
             intercepts = {name: arrays[f"intercept.{name}"] for name in heads}
             return cls(heads, vectorizers, coefficients, intercepts)
-        # AttributeError, IndexError and so on: JSON and arrays of any other shape end up here.
-        except (
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            OverflowError,
-            RecursionError,
-            SafetensorError,
-        ) as error:
+        except MALFORMED as error:
             raise BundleError(f"linear: damaged ({type(error).__name__}: {error})") from None
 
 

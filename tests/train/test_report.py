@@ -15,7 +15,8 @@ from sklearn.metrics import f1_score
 
 from cascade.bundle import Columns, Manifest
 from cascade.router import Cascade
-from train.report import evaluate, interval, macro_f1, model_card, table
+from train.measures import interval, macro_f1
+from train.report import evaluate, model_card, table
 
 Build = Callable[..., Cascade]
 

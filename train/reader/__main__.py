@@ -1,7 +1,7 @@
 """Train the built-in reader: ``python -m train.reader --data ../shared/data --minutes 25``.
 
 Writes ``model.onnx``, ``tokenizer.json`` and ``card.json`` into ``cascade/llm/built_in/``. What it
-comes to on labels that it never saw is measured by ``python -m eval.neighbours --reader``.
+comes to on labels that it never saw is measured by ``python -m eval.neighbours --ask``.
 """
 
 from __future__ import annotations
