@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from cascade.ticket import MAX_CHARACTERS, Ticket
 
 if TYPE_CHECKING:
     from cascade.explain import Explanation
+    from cascade.opinions import Opinion
 
 SHOWN = 10
 """Bad rows that are named on the terminal; all of them are in the errors file."""
@@ -40,15 +43,17 @@ bundle_option = click.option(
     epilog="\b\nExamples:\n"
     '  cascade route "cannot log into vpn since this morning" --bundle bundles/it\n'
     "  cascade route - --json < ticket.txt\n"
-    '  cascade route "cannot log into vpn" --explain\n'
+    '  cascade route "cannot log into vpn" --explain --every-stage\n'
 )
 @click.argument("text")
 @bundle_option
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
 @click.option("--explain", "explained", is_flag=True, help="Say why: words, past tickets, gates.")
-def route(text: str, bundle: Path, as_json: bool, explained: bool) -> None:
+@click.option("--every-stage", is_flag=True, help="Also ask each stage what it says alone.")
+def route(text: str, bundle: Path, as_json: bool, explained: bool, every_stage: bool) -> None:
     """Route one ticket. TEXT is the ticket, or - to read it from standard input."""
     from cascade.explain import explain
+    from cascade.opinions import opinions
     from cascade.router import Cascade
 
     if text == "-":
@@ -62,11 +67,14 @@ def route(text: str, bundle: Path, as_json: bool, explained: bool) -> None:
     ticket = Ticket(text)
     (decision,) = cascade.route([ticket])
     why = explain(cascade, ticket, decision) if explained else None
+    alone = opinions(cascade, ticket) if every_stage else ()
     if as_json:
         plain = decision.to_dict() | ({"explanation": why.to_dict()} if why else {})
+        plain |= {"opinions": [asdict(its) for its in alone]} if every_stage else {}
         click.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        lines = describe(decision) + (describe_why(why) if why else [])
+        lines = describe(decision) + describe_opinions(alone)
+        lines += describe_why(why) if why else []
         click.echo("\n".join(lines))
 
 
@@ -84,6 +92,15 @@ def describe(decision: Decision) -> list[str]:
     for name, label in decision.labels.items():
         lines.append(f"  {name}: {label.value} ({label.confidence:.1%})")
     lines.append(f"  bundle     {decision.bundle}")
+    return lines
+
+
+def describe_opinions(opinions: Sequence[Opinion]) -> list[str]:
+    """What each stage says alone, as lines for people."""
+    lines = ["each stage alone"] if opinions else []
+    for its in opinions:
+        said = its.reason if its.confidence is None else f"{its.confidence:6.1%}  {its.queue}"
+        lines.append(f"  {its.stage:10} {its.ms:7.2f} ms  {said}")
     return lines
 
 

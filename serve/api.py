@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
@@ -38,7 +39,10 @@ def route() -> Response:
     """One ticket to one decision."""
     asked = parse(RouteIn, read_json(request, settings().max_body))
     deadline = settings().deadline_ms if asked.deadline_ms is None else asked.deadline_ms
-    [answer] = _answers([asked.ticket()], deadline, asked.explain)
+    ticket = asked.ticket()
+    [answer] = _answers([ticket], deadline, asked.explain)
+    if asked.every_stage:
+        answer["opinions"] = [asdict(its) for its in engine().opinions(ticket)]
     return reply(answer)
 
 
@@ -56,7 +60,9 @@ def _answers(
 ) -> list[dict[str, Any]]:
     """The decisions as they go out, each with its explanation where that was asked for."""
     decisions = engine().route(tickets, deadline_ms)
-    answers = [decision.to_dict() | {"explanation": None} for decision in decisions]
+    answers = [
+        decision.to_dict() | {"explanation": None, "opinions": None} for decision in decisions
+    ]
     if explained:
         for answer, why in zip(answers, engine().explain(tickets, decisions), strict=True):
             answer["explanation"] = why.to_dict()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from cascade.decision import Decision
 from cascade.explain import Explainable, Explanation, explain
+from cascade.opinions import Opinion, opinions
 from cascade.ticket import Ticket
 from serve.problems import BUSY, NOT_READY, Problem
 
@@ -110,6 +111,16 @@ class Engine:
         with self._turn(LONGEST_WAIT):
             pairs = zip(tickets, decisions, strict=True)
             return [explain(router, ticket, decision) for ticket, decision in pairs]
+
+    def opinions(self, ticket: Ticket) -> tuple[Opinion, ...]:
+        """What each stage says of a ticket alone. It takes its turn, as routing does.
+
+        Raises:
+            Problem: 503, too busy.
+        """
+        router = self.router()
+        with self._turn(LONGEST_WAIT):
+            return opinions(router, ticket)
 
     @contextmanager
     def _turn(self, patience: float) -> Iterator[None]:

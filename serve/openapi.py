@@ -45,6 +45,7 @@ _DECISION: dict[str, Any] = {
     "bundle": "3f1c9a",
     "reason": "",
     "explanation": None,
+    "opinions": None,
 }
 _EXPLANATION: dict[str, Any] = {
     "queue": "Network",

@@ -100,6 +100,10 @@ class RouteIn(TicketIn):
     explain: Annotated[
         bool, Field(description="say why; that takes some milliseconds beside the deadline")
     ] = False
+    every_stage: Annotated[
+        bool,
+        Field(description="also tell what each stage says alone; costs what all of them cost"),
+    ] = False
 
 
 class BatchIn(BaseModel):
@@ -152,6 +156,16 @@ class StageOut(BaseModel):
     ms: float
 
 
+class OpinionOut(BaseModel):
+    """What a stage says alone: null where it has no answer, and then there is a reason."""
+
+    stage: str
+    queue: str | None
+    confidence: Confidence | None
+    ms: float
+    reason: str
+
+
 class DecisionOut(BaseModel):
     """What the cascade says of a ticket."""
 
@@ -170,6 +184,10 @@ class DecisionOut(BaseModel):
     explanation: Annotated[
         Explanation | None,
         Field(description="null unless asked for; holds the customer's words, so not for logs"),
+    ]
+    opinions: Annotated[
+        list[OpinionOut] | None,
+        Field(description="what each stage says alone; null unless `every_stage` was asked for"),
     ]
 
 

@@ -17,6 +17,7 @@ function asked() {
   if (at("body").value.trim()) ticket.body = at("body").value;
   if (at("deadline").value) ticket.deadline_ms = Number(at("deadline").value);
   if (at("explain").checked) ticket.explain = true;
+  if (at("every").checked) ticket.every_stage = true;
   return ticket;
 }
 
@@ -89,6 +90,9 @@ function show(decision) {
     decision.alternatives.map((c) => [c.queue, percent(c.confidence)])));
   if (labels.length) parts.push(table("Labels", ["Label", "Value", "Confidence"],
     labels.map(([name, label]) => [name, label.value, percent(label.confidence)])));
+  if (decision.opinions) parts.push(table("Each stage alone", ["Stage", "Queue", "Confidence", "ms"],
+    decision.opinions.map((its) => [its.stage, its.queue ?? its.reason,
+      its.confidence === null ? "–" : percent(its.confidence), its.ms.toFixed(1)])));
   if (decision.explanation) parts.push(...why(decision.explanation));
   at("answer").replaceChildren(...parts);
   at("bundle").textContent = decision.bundle;

@@ -113,6 +113,15 @@ def test_a_decision_in_lines() -> None:
     ]
 
 
+def test_route_asks_every_stage_when_told_to(linear_bundle: Path) -> None:
+    args = (TEXT, "--bundle", linear_bundle, "--every-stage")
+    plain = json.loads(call(route, *args, "--json").stdout)
+    assert [its["stage"] for its in plain["opinions"]] == ["linear"]
+    lines = call(route, *args).stdout.splitlines()
+    assert lines[lines.index("each stage alone") + 1].endswith(plain["opinions"][0]["queue"])
+    assert "each stage alone" not in call(route, *args[:-1]).stdout
+
+
 def test_route_explains_when_asked(linear_bundle: Path) -> None:
     args = (TEXT, "--bundle", linear_bundle)
     plain = json.loads(call(route, *args, "--json", "--explain").stdout)

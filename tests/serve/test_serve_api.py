@@ -44,6 +44,7 @@ def test_a_ticket_becomes_a_decision(client: Any, cascade: Any) -> None:
         "bundle",
         "reason",
         "explanation",
+        "opinions",
     ]
     assert reply.json["explanation"] is None
 
@@ -88,6 +89,7 @@ def test_a_batch_keeps_its_order(client: Any) -> None:
         ({"text": "a", "deadline_ms": 10**400}, ["deadline_ms"]),
         ({"text": "a", "explain": "yes"}, ["explain"]),
         ({"text": "a", "explain": 1}, ["explain"]),
+        ({"text": "a", "every_stage": 1}, ["every_stage"]),
         ({"text": "a", "priority": 1, "x": 2}, ["priority", "x"]),
         ({"text": "a", "\ud800": 1}, ["$"]),
     ],
@@ -129,6 +131,14 @@ def test_a_decision_is_explained_when_asked(client: Any) -> None:
     assert why["gates"][0]["text"] == (
         "linear: 60.0 % for Billing, 20.0 points under the 80.0 % at which it settles"
     )
+
+
+def test_each_stage_says_what_it_thinks_alone_when_asked(client: Any) -> None:
+    asked = {"text": "VPN invoice", "every_stage": True}
+    reply = client.post("/v1/route", json=asked).json
+    assert [its["stage"] for its in reply["opinions"]]
+    assert reply["opinions"][0]["queue"] in ("Billing", "Network")
+    assert client.post("/v1/route", json={"text": "VPN"}).json["opinions"] is None
 
 
 def test_each_of_a_few_tickets_is_explained_and_no_more(client: Any) -> None:

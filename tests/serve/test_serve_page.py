@@ -50,6 +50,12 @@ def test_the_page_asks_for_an_explanation_unless_told_not_to(client: Any) -> Non
     assert 'if (at("explain").checked) ticket.explain = true' in script
 
 
+def test_the_page_asks_every_stage_unless_told_not_to(client: Any) -> None:
+    assert re.search(r'<input id="every" type="checkbox" checked>', client.get("/").text)
+    script = client.get("/static/try.js").text
+    assert 'if (at("every").checked) ticket.every_stage = true' in script
+
+
 def test_the_script_makes_no_markup_from_text(client: Any) -> None:
     script = client.get("/static/try.js").text
     assert "textContent" in script
