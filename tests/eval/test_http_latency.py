@@ -37,7 +37,7 @@ def test_tickets_that_the_service_refuses_are_errors(linear_bundle: Path) -> Non
 
 
 def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
-    with pytest.raises(CascadeError, match="the service did not start: cascade: .*not a bundle"):
+    with pytest.raises(CascadeError, match=r"the service did not start: cascade: .*not a bundle"):
         through_http(tmp_path, TEXTS, (2,))
 
 
