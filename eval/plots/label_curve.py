@@ -1,0 +1,50 @@
+"""The picture of the label curve: how many labels does each approach need."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from eval.plots.style import canvas, label_ends, styled
+from eval.record import LabelCurve
+from eval.reliability import COLOURS
+
+MARKERS = "osD^v*"
+
+
+@styled
+def draw_label_curve(curve: LabelCurve) -> Figure:
+    """Macro-F1 by labels a queue, one line an approach, the range over seeds behind it.
+
+    At most six approaches are told apart. A point whose size is None (all labels) stands one
+    step right of the largest size.
+    """
+    figure = canvas("What few labels are enough for", 4.2)
+    axes = figure.add_subplot()
+    sizes = sorted({p["size"] for its in curve["approaches"].values() for p in its if p["size"]})
+    everything = 2 * sizes[-1]
+    ends, lowest, highest, all_there = [], 1.0, 0.0, False
+    for at, (name, its) in enumerate(curve["approaches"].items()):
+        colour = COLOURS[at % len(COLOURS)]
+        x = [point["size"] or everything for point in its]
+        all_there |= everything in x
+        axes.fill_between(
+            x, [p["least"] for p in its], [p["most"] for p in its], color=colour, alpha=0.15, lw=0
+        )
+        axes.plot(
+            x, [p["mean"] for p in its], color=colour, marker=MARKERS[at % 6], markersize=5,
+            clip_on=False, zorder=3,
+        )  # fmt: skip
+        ends.append((its[-1]["mean"], name, colour))
+        lowest = min(lowest, *(p["least"] for p in its))
+        highest = max(highest, *(p["most"] for p in its))
+    axes.set_xscale("log", base=2)
+    ticks = [*sizes, everything] if all_there else sizes
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([*map(str, sizes), "all"][: len(ticks)])
+    margin = 0.04 * (highest - lowest)
+    axes.set(xlim=(ticks[0], ticks[-1]), ylim=(max(0, lowest - margin), highest + margin))
+    axes.set(xlabel="labelled tickets a queue, log scale", ylabel="macro-F1")
+    label_ends(axes, ends, ticks[-1])
+    return figure

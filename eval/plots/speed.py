@@ -1,0 +1,132 @@
+"""Pictures of what tickets take: their time, and what is paid for quality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+
+from eval.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    PURPLE,
+    SKY,
+    VERMILION,
+    canvas,
+    label_points,
+    styled,
+)
+from eval.reliability import COLOURS
+
+BUDGET_MS = 150.0
+"""The deadline of a request that names none."""
+KINDS = {
+    "cascade": (BLUE, "o"),
+    "stage": (SKY, "s"),
+    "baseline": (PURPLE, "^"),
+    "llm": (VERMILION, "D"),
+    "peer": (GREEN, "v"),
+}
+"""Colour and marker of each kind of approach: none is told by colour alone."""
+DEEPEST = 0.4
+"""Macro-F1 below the best that is drawn to scale."""
+
+
+class Point(TypedDict):
+    """An approach: what it costs, and its quality."""
+
+    name: str
+    kind: str
+    cost: float
+    macro_f1: float
+    macro_f1_95: NotRequired[list[float] | None]
+
+
+@styled
+def draw_latency(ms: Mapping[str, NDArray[np.float64]], budget: float = BUDGET_MS) -> Figure:
+    """How the times of single tickets spread, an approach a row, with the budget drawn in.
+
+    Args:
+        ms: ``(n,)`` milliseconds by approach.
+        budget: in milliseconds.
+    """
+    figure = canvas("Time a ticket takes", 1.1 + 0.62 * len(ms))
+    axes = figure.add_subplot()
+    least = min(its.min() for its in ms.values())
+    most = max(budget * 1.6, *(its.max() for its in ms.values()))
+    edges = np.geomspace(max(least, 1e-3) * 0.9, most * 1.1, 70)
+    for row, (its, colour) in enumerate(zip(ms.values(), COLOURS * 4, strict=False)):
+        floor = len(ms) - 1 - row
+        heights, _ = np.histogram(np.maximum(its, 1e-3), edges)
+        axes.stairs(
+            floor + 0.68 * heights / heights.max(), edges, baseline=floor, fill=True,
+            color=colour, alpha=0.75,
+        )  # fmt: skip
+        p50, p95, p99 = np.percentile(its, [50, 95, 99])
+        axes.plot([p50, p95, p99], [floor] * 3, "|", color=INK, markersize=9, markeredgewidth=1.5)
+        late = 100 * float((its > budget).mean())
+        axes.annotate(
+            f"median {brief(p50)}, p95 {brief(p95)}, p99 {brief(p99)}, {late:.2g} % late",
+            (0, floor), (0, -6), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="top", fontsize=8,
+        )  # fmt: skip
+    axes.axvline(budget, color=INK, linewidth=1.2, linestyle="--", alpha=0.8)
+    axes.annotate(
+        f"budget {budget:g} ms", (budget, len(ms) - 0.12), (4, 0), textcoords="offset points",
+        fontsize=9,
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value)))
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(-0.35, len(ms) + 0.15))
+    axes.set_yticks(np.arange(len(ms)) + 0.25, list(ms)[::-1])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("time of a ticket, log scale; marks at the median, p95 and p99")
+    return figure
+
+
+@styled
+def draw_cost(points: Sequence[Point], unit: str) -> Figure:
+    """What each approach costs against its macro-F1, with 95 % intervals.
+
+    One far below the best stands at the lower edge, its macro-F1 in words, so that the others
+    are told apart.
+
+    Args:
+        points: with a cost above 0.
+        unit: of the cost, for the axis.
+    """
+    figure = canvas("Cost against quality", 4.4)
+    axes = figure.add_subplot()
+    floor = max(0.0, max(point["macro_f1"] for point in points) - DEEPEST)
+    names = []
+    for point in points:
+        colour, marker = KINDS[point["kind"]]
+        below = point["macro_f1"] < floor
+        if not below and (ends := point.get("macro_f1_95")):
+            axes.plot([point["cost"]] * 2, ends, color=colour, linewidth=1.2)
+        y = floor if below else point["macro_f1"]
+        axes.plot(point["cost"], y, marker, color=colour, markersize=8)
+        told = f", {point['macro_f1']:.2f} ↓" if below else ""
+        names.append((point["cost"], y, point["name"] + told))
+    costs = [point["cost"] for point in points]
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(min(costs) / 2.5, max(costs) * 2.5)
+    axes.set(xlabel=f"{unit}, log scale", ylabel="macro-F1, all tickets answered")
+    axes.margins(y=0.12)
+    label_points(axes, names)
+    return figure
+
+
+def brief(ms: float) -> str:
+    """Milliseconds in as few characters as tell them."""
+    if ms >= 1000:
+        return f"{ms / 1000:.3g} s"
+    return f"{ms:.2g} ms" if ms < 10 else f"{ms:.0f} ms"
