@@ -56,28 +56,34 @@ def stress(
         quiet: without a progress bar.
 
     Returns:
-        One row a change, the unchanged tickets first: ``change``; ``tickets``; ``macro_f1`` with
-        ``macro_f1_95``, and ``accuracy``; ``settled``, the share acted on, and
-        ``right_of_settled``; ``drop``, the macro-F1 of the same tickets unchanged less this, with
-        its paired ``drop_95``; ``settled_drop``, the share acted on before less that after;
-        ``answers_changed``, the share given another queue than before; ``review``, the share left
-        to people. In rows of tickets that have no right queue, all but ``change``, ``tickets``,
-        ``settled`` and ``review`` is None.
+        One row a change, the unchanged tickets first: ``change``; ``tickets``, and ``altered``, the
+        share of them whose text it altered at all; ``macro_f1`` with ``macro_f1_95``, and
+        ``accuracy``; ``settled``, the share acted on, and ``right_of_settled``; ``drop``, the
+        macro-F1 of the same tickets unchanged less this, with its paired ``drop_95``;
+        ``settled_drop``, the share acted on before less that after; ``answers_changed``, the share
+        given another queue than before; ``review``, the share left to people. In rows of tickets
+        that have no right queue, all but ``change``, ``tickets``, ``settled`` and ``review`` is
+        None.
+
+    Raises:
+        MissingExtraError: py3langid is not installed (see `eval.slices`).
     """
     sample = labelled.sample(tickets, seed)
     few = sample.take(range(min(GIGANTIC, len(sample))))
     others = _others(sample)
+    unknown = strangers(sample.cleaned)
     with tqdm(total=len(CHANGES) + 1, desc="stress", unit="change", disable=quiet) as bar:
         before = ask(cascade, sample.texts)
-        rows = [_row(AS_THEY_ARE, sample, before, before)]
+        rows = [_row(AS_THEY_ARE, sample, before, before, 0.0)]
         bar.update()
         for name, change in CHANGES.items():
             some = few if change is gigantic else sample
-            after = ask(cascade, changed(some, others, change, seed))
-            rows.append(_row(name, some, before, after))
+            texts = changed(some, others, change, seed)
+            differ = [text != its for text, its in zip(texts, some.texts, strict=True)]
+            after = ask(cascade, texts)
+            rows.append(_row(name, some, before, after, float(np.mean(differ))))
             bar.update()
-    its = strangers(sample.cleaned)
-    return rows + [_stranger(name, ask(cascade, texts)) for name, texts in its.items() if texts]
+    return rows + [_stranger(name, ask(cascade, texts)) for name, texts in unknown.items() if texts]
 
 
 def ask(cascade: Cascade, texts: Sequence[str]) -> Answers:
@@ -126,7 +132,7 @@ def _others(sample: Labelled) -> list[list[str]]:
     ]
 
 
-def _row(name: str, tickets: Labelled, before: Answers, after: Answers) -> Row:
+def _row(name: str, tickets: Labelled, before: Answers, after: Answers, altered: float) -> Row:
     """What a change does to tickets; the answers before may be those of more tickets."""
     n, classes = len(tickets), len(tickets.queues)
     was, acted_on = before.queue[:n], before.settled[:n]
@@ -135,6 +141,7 @@ def _row(name: str, tickets: Labelled, before: Answers, after: Answers) -> Row:
     return {
         "change": name,
         "tickets": n,
+        "altered": round(altered, 4),
         **quality(tickets.y, after.queue, classes),
         **drop(tickets.y, was, after.queue, classes),
         "settled": share(settled),
@@ -149,6 +156,7 @@ def _stranger(name: str, said: Answers) -> Row:
     """What is made of tickets that have no right queue."""
     unknown = dict.fromkeys(
         (
+            "altered",
             "macro_f1",
             "macro_f1_95",
             "accuracy",

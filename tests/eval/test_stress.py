@@ -48,6 +48,7 @@ def test_what_does_not_change_the_words_changes_nothing(sure: Cascade, tickets: 
     by_name = {row["change"]: row for row in stress(sure, tickets, quiet=True)}
     for name in (AS_THEY_ARE, "HTML mail", "sentences in another order"):
         row = by_name[name]
+        assert row["altered"] == (name != AS_THEY_ARE)
         assert (row["macro_f1"], row["drop"], row["answers_changed"]) == (1, 0, 0), name
         assert (row["settled"], row["right_of_settled"], row["review"]) == (1, 1, 0)
 
@@ -55,6 +56,7 @@ def test_what_does_not_change_the_words_changes_nothing(sure: Cascade, tickets: 
 def test_what_hides_the_word_that_counts_is_a_drop(sure: Cascade, tickets: Labelled) -> None:
     row = {row["change"]: row for row in stress(sure, tickets, quiet=True)}["SHOUTING"]
     assert row["accuracy"] == pytest.approx(1 / 3, abs=1e-4), "all of them are taken for the first"
+    assert row["altered"] == 1
     assert row["answers_changed"] == pytest.approx(2 / 3, abs=1e-4)
     assert row["drop"] == pytest.approx(1 - macro_f1(tickets.y, tickets.y * 0, 3), abs=1e-4)
     assert row["drop_95"][0] < row["drop"] < row["drop_95"][1]
