@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import CascadeError
-from cascade.llm.settings import LLMSettings
+from cascade.llm.settings import STORE
 from cascade.machine import cores
 from cascade.router import TOO_LATE, Cascade
 from eval.child import ROOT, call
-from eval.latency import WARM, percentiles
+from eval.latency import WARM, llm_anew, percentiles
 from train.measures import timed
 
 CLIENTS = (1, 4, 8)
@@ -54,8 +54,9 @@ def through_http(
 ) -> dict[str, Any]:
     """Times of ``n`` tickets through the service, as so many clients see them.
 
-    The service runs as ``cascade serve`` starts it, with the settings of the environment. Each
-    client keeps its connection and asks for the next ticket when it has an answer; together they
+    The service runs as ``cascade serve`` starts it, with the settings of the environment, and is
+    started anew for each number of clients, with no stored answers of a language model. Each client
+    keeps its connection and asks for the next ticket when it has an answer; together they
     ask for each ticket once. A few tickets are asked before and not counted.
 
     Args:
@@ -84,26 +85,27 @@ def through_http(
         "clients": {},
     }
     bodies = [json.dumps({"text": text, "deadline_ms": deadline_ms}) for text in texts]
-    with service(bundle, workers) as address:
-        for number in clients:
+    for number in clients:
+        with service(bundle, workers) as address:
             told = call(ask_all, address=address, bodies=bodies, clients=number)
-            ms = np.asarray(told["ms"])
-            if number == 1 and inside is not None:
-                out["overhead_ms"] = round(float(np.median(ms - inside)), 2)
-            out["clients"][str(number)] = {
-                **percentiles(ms),
-                "per_second": round(len(texts) / told["seconds"], 1),
-                "errors": told["errors"],
-                "late": round(told["late"] / len(texts), 4),
-            }
+        ms = np.asarray(told["ms"])
+        if number == 1 and inside is not None:
+            out["overhead_ms"] = round(float(np.median(ms - inside)), 2)
+        out["clients"][str(number)] = {
+            **percentiles(ms),
+            "per_second": round(len(texts) / told["seconds"], 1),
+            "errors": told["errors"],
+            "late": round(told["late"] / len(texts), 4),
+        }
     return out
 
 
 def _in_process(bundle: Path, texts: Sequence[str], deadline_ms: float) -> NDArray[np.float64]:
     """``(n,)`` milliseconds that a worker of the service spends on routing."""
-    cascade = Cascade.load(bundle, threads=1, llm=LLMSettings.read(os.environ).backend)
-    cascade.warm_up()
-    _, ms = timed(lambda text: cascade.route([text], deadline_ms=deadline_ms), texts)
+    with llm_anew() as llm:
+        cascade = Cascade.load(bundle, threads=1, llm=llm.backend)
+        cascade.warm_up()
+        _, ms = timed(lambda text: cascade.route([text], deadline_ms=deadline_ms), texts)
     return ms
 
 
@@ -117,17 +119,17 @@ def service(bundle: Path, workers: int) -> Iterator[str]:
     Raises:
         CascadeError: it does not start; the message is the last line that it said.
     """
-    environ = os.environ | {
+    variables = {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "CASCADE_HOST": "127.0.0.1",
         "CASCADE_BUNDLE": str(bundle.resolve()),
         "CASCADE_WORKERS": str(workers),
         "PYTHONUNBUFFERED": "1",
     }
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, llm_anew() as llm:
         process = subprocess.Popen(  # noqa: S603  (our own command)
             [sys.executable, "-P", *SERVE],
-            env=environ,
+            env=os.environ | variables | {STORE: str(llm.store)},
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -10,8 +10,10 @@ import os
 import platform
 import resource
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from tqdm import tqdm
 from cascade.bundle import Bundle
 from cascade.clean import clean
 from cascade.errors import InputError
+from cascade.llm.settings import LLMSettings
 from cascade.loading import load_stages
 from cascade.machine import cores
 from cascade.router import Cascade
@@ -93,6 +96,8 @@ def percentiles(ms: NDArray[np.float64]) -> dict[str, float]:
 def peak_memory(bundle: Path, texts: Sequence[str], stage: str | None = None) -> float:
     """Most MiB that a fresh process holds which loads a bundle and routes tickets one by one.
 
+    Who answers in the llm stage is set by the environment, as for ``cascade serve``.
+
     Args:
         texts: raw.
         stage: load and ask this stage alone; None for the whole cascade.
@@ -105,25 +110,36 @@ def peak_memory(bundle: Path, texts: Sequence[str], stage: str | None = None) ->
 
 
 def _peak(bundle: str, texts: list[str], stage: str | None) -> float:
-    ask = _alone(Path(bundle), stage) if stage else _routing(Path(bundle))
-    for text in texts:
-        ask(text)
+    with llm_anew() as llm:
+        ask = _alone(Path(bundle), stage, llm) if stage else _routing(Path(bundle), llm)
+        for text in texts:
+            ask(text)
     return peak_mib()
 
 
-def _routing(bundle: Path) -> Callable[[str], object]:
-    cascade = Cascade.load(bundle, threads=1)
+@contextmanager
+def llm_anew() -> Iterator[LLMSettings]:
+    """Who answers in the llm stage by the environment's settings, with nothing stored so far.
+
+    A server's stored answers would make it look fast, and those to other prompts stay untouched.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield replace(LLMSettings.read(os.environ), store=Path(folder, "answers.sqlite"))
+
+
+def _routing(bundle: Path, llm: LLMSettings) -> Callable[[str], object]:
+    cascade = Cascade.load(bundle, threads=1, llm=llm.backend)
     return lambda text: cascade.route([text])
 
 
-def _alone(bundle: Path, name: str) -> Callable[[str], object]:
+def _alone(bundle: Path, name: str, llm: LLMSettings) -> Callable[[str], object]:
     # Not verified as a whole: that would read the files of all other stages into memory.
     opened = Bundle.open(bundle)
     if name not in opened.manifest.stages:
         has = ", ".join(opened.manifest.stages)
         raise InputError(f"{bundle}: there is no stage {name!r}; it has {has}")
     opened.manifest = replace(opened.manifest, stages=(name,))
-    (stage,) = load_stages(opened, threads=1, llm=None)
+    (stage,) = load_stages(opened, threads=1, llm=llm.backend)
     if not isinstance(stage, Adviser):
         return lambda text: stage.predict([clean(text)])
     queues = len(opened.manifest.heads[QUEUE])
