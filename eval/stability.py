@@ -31,7 +31,7 @@ from eval.child import call
 TICKETS = 500
 CASCADE, UNSTORED = "cascade", "cascade, nothing stored"
 FEW_SHOT, ZERO_SHOT = "llm few-shot", "llm zero-shot"
-REVERSED = "examples reversed"
+REVERSED = "llm few-shot, examples reversed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ RUNS = (
     Run("all at once, restarted"),
 )
 """The first one is what the others are compared with."""
-OTHER_EXAMPLES = Run(REVERSED, reversed=True)
+OTHER_EXAMPLES = Run("examples reversed", reversed=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,9 +148,10 @@ def stability(
     """Ask a bundle, and each of its stages alone, for the same tickets in each of `RUNS`.
 
     The cascade keeps the answers of a language-model server, as it does in use. The model alone is
-    asked anew in every run, as is the cascade once more where there is a server; its few-shot
-    prompts also with their examples reversed, the most alike first. Without a deadline, as that
-    makes answers depend on time by design.
+    asked anew in every run, as is the cascade once more where there is a server. Its few-shot
+    prompts are tried with their examples reversed as well, the most alike first: what depends on
+    how a prompt is put together changes with the next version of it. There is no deadline, as
+    that makes answers depend on time by design.
 
     Args:
         texts: raw.
@@ -158,11 +159,10 @@ def stability(
         llm: who answers in the llm stage; the built-in reader if None. Its store is not touched.
 
     Returns:
-        ``tickets``; ``runs``: names of `RUNS`; ``approaches``: for each stage but the llm, for
-        `CASCADE` and, where the bundle has an llm stage, `FEW_SHOT` and `ZERO_SHOT` (with a server
-        `UNSTORED` as well), what `changes` tells of the runs after the first (in those of
-        `FEW_SHOT` is `REVERSED`), and ``answered``, the share of tickets with an answer in the
-        first.
+        ``tickets``; ``runs``: names of `RUNS`; ``approaches``: what `changes` tells, and
+        ``answered``, the share of tickets with an answer in the first run, for each stage but the
+        llm, for `CASCADE`, and where the bundle has an llm stage for `FEW_SHOT`, `ZERO_SHOT`,
+        `REVERSED` (against the first run of `FEW_SHOT`) and with a server `UNSTORED`.
 
     Raises:
         CascadeError: the bundle cannot be loaded, or the server cannot be asked.
@@ -189,6 +189,10 @@ def stability(
             )
             for name, its in _ask(bundle, chosen, names, run, own, number).items():
                 answers[name][run.name] = its
+    if anew:
+        first, other = RUNS[0].name, OTHER_EXAMPLES.name
+        few = answers[FEW_SHOT]
+        answers[REVERSED] = {first: few[first], other: few.pop(other)}
     return {
         "tickets": len(chosen),
         "runs": [run.name for run in RUNS],

@@ -96,13 +96,11 @@ def test_a_cascade_gives_the_same_answers_in_every_run(open_bundle: Path) -> Non
     told = stability(open_bundle, TEXTS, tickets=20, quiet=True)
     assert told["tickets"] == 20
     assert told["runs"] == [run.name for run in RUNS]
-    for name in ("linear", "encoder", "neighbours", CASCADE, ZERO_SHOT):
+    for name in ("linear", "encoder", "neighbours", CASCADE, FEW_SHOT, ZERO_SHOT):
         its = told["approaches"][name]
         assert its == {**NOTHING, "answered": its["answered"], "runs": its["runs"]}, name
         assert list(its["runs"]) == told["runs"][1:]
-    few = told["approaches"][FEW_SHOT]
-    assert few["runs"].pop(REVERSED)["confidence_change"] > 0
-    assert all(run == NOTHING for run in few["runs"].values())
+    assert told["approaches"][REVERSED]["confidence_change"] > 0
     assert UNSTORED not in told["approaches"]
 
 
