@@ -29,6 +29,7 @@ class Speed(TypedDict, total=False):
         cpu_ms: CPU time of a ticket, over all cores.
         per_second: tickets a second in batch.
         memory_mib: peak of the process.
+        ms_percentiles: 101 of them, from 0 to 100; drawn, not told.
     """
 
     ms_p50: float | None
@@ -37,6 +38,7 @@ class Speed(TypedDict, total=False):
     cpu_ms: float | None
     per_second: float | None
     memory_mib: float | None
+    ms_percentiles: list[float]
 
 
 class Cost(TypedDict, total=False):
@@ -102,37 +104,42 @@ class Promise(TypedDict, total=False):
     kept: bool
 
 
-class InContext(Quality, Speed, total=False):
-    """One of the approaches that fine-tuning is compared with.
+class Prompted(Quality, Speed, total=False):
+    """A prompted model; ``answered`` is the share of tickets that it gave an answer for."""
 
-    Attributes:
-        tickets: that it was asked about.
-        changed: share of tickets whose queue was not the same in all runs.
-    """
+    answered: float
 
-    name: str
+
+class InContext(TypedDict):
+    """What `eval.in_context.in_context` returns."""
+
     tickets: int
-    cost: Cost | None
-    changed: float | None
-    note: str
+    backend: str
+    shots: dict[str, Prompted]
+    neighbours: Quality
+    cascade: Quality
 
 
 class Change(TypedDict, total=False):
-    """Shares of tickets that came out otherwise when the same was asked again."""
+    """What came out otherwise when the same tickets were asked again: see `eval.stability`."""
 
-    queue_changed: float | None
-    action_changed: float | None
-    confidence_change: float | None
+    queue_changed: float
+    action_changed: float
+    confidence_change: float
+    answered: float
+    runs: dict[str, Change]
+
+
+class Stability(TypedDict, total=False):
+    """What `eval.stability.stability` returns."""
+
+    tickets: int
+    runs: list[str]
+    approaches: dict[str, Change]
 
 
 class Slice(Quality, total=False):
-    """Tickets that have something in common.
-
-    Attributes:
-        settled: share of them.
-        right_of_settled: share right of those.
-        drop: of macro-F1 against all tickets.
-    """
+    """Tickets that have something in common: see `eval.slices.slices`; the first are all."""
 
     slice: str
     value: str
@@ -140,50 +147,52 @@ class Slice(Quality, total=False):
     settled: float | None
     right_of_settled: float | None
     drop: float | None
+    recall: float | None
+    precision: float | None
 
 
 class Stress(Quality, total=False):
-    """The same tickets, damaged.
+    """The same tickets in another shape: see `eval.stress.stress`; the first are unchanged."""
 
-    Attributes:
-        drop: of macro-F1 against the clean ones, paired.
-        changed: share whose queue is another than for the clean one.
-        review: share that goes to people.
-    """
-
-    stress: str
+    change: str
     tickets: int
     settled: float | None
+    right_of_settled: float | None
     drop: float | None
     drop_95: Interval | None
-    changed: float | None
+    answers_changed: float | None
     review: float | None
 
 
-class Worst(TypedDict, total=False):
-    """A mistake with high confidence.
+class Word(TypedDict):
+    """A word, and how much it spoke for the queue given."""
 
-    Attributes:
-        words: that spoke most for the wrong queue.
-        quote: the start of the ticket, where the user wants tickets quoted.
-    """
+    text: str
+    weight: float
+
+
+class Worst(TypedDict, total=False):
+    """A mistake made with confidence; ``suspect`` if its label is doubted."""
 
     line: int
     true: str
     given: str
     confidence: float
     settled: bool
-    words: list[str]
-    quote: str
+    stage: str
+    suspect: bool
+    words: list[Word]
+    quote: str | None
 
 
 class Confusion(TypedDict, total=False):
-    """A pair of queues, and the share of the true one's tickets that went to the other."""
+    """A queue's tickets that were given another; ``settled`` of them were acted on."""
 
     true: str
     given: str
     count: int
-    share: float
+    settled: int
+    share_of_true: float
     cost: float | None
 
 
@@ -192,24 +201,28 @@ class Suspect(TypedDict, total=False):
 
     line: int
     label: str
-    suggested: str
+    likelier: str
     confidence: float
 
 
+class Suspects(TypedDict, total=False):
+    """All of them, and macro-F1 as measured and if each is as wrong as it looks."""
+
+    count: int
+    macro_f1: float
+    macro_f1_at_most: float
+    listed: list[Suspect]
+
+
 class Mistakes(TypedDict, total=False):
-    """Which tickets go wrong.
+    """What `eval.mistakes.mistakes` returns, but for the matrix, which is drawn."""
 
-    Attributes:
-        if_suspects_wrong: the figures if all suspects are labelled wrongly.
-        matrix: ``(k, k)`` tickets, rows true, columns given, in the order of `queues`.
-    """
-
+    tickets: int
+    wrong: int
+    wrong_and_settled: int
     worst: list[Worst]
     confusions: list[Confusion]
-    suspects: list[Suspect]
-    if_suspects_wrong: Any
-    matrix: list[list[int]]
-    queues: list[str]
+    suspects: Suspects
 
 
 class CurvePoint(TypedDict, total=False):
@@ -230,9 +243,24 @@ class CurvePoint(TypedDict, total=False):
 class LabelCurve(TypedDict, total=False):
     """What each approach makes of few labels."""
 
-    sizes: list[int]
     approaches: dict[str, list[CurvePoint]]
-    crossing: Any
+
+
+class Clients(Speed, total=False):
+    """Through HTTP: ``errors`` got no decision, ``late`` is the share cut short."""
+
+    errors: int
+    late: float
+
+
+class Http(TypedDict, total=False):
+    """What `eval.http_latency.through_http` returns."""
+
+    tickets: int
+    deadline_ms: float
+    workers: int
+    overhead_ms: float | None
+    clients: dict[str, Clients]
 
 
 class Peer(Quality, Speed, total=False):
@@ -260,10 +288,9 @@ class Record(TypedDict, total=False):
     """See the module's docstring; the sections of the report stand in this order.
 
     Attributes:
-        data, machine, versions: what was measured, where and with what, by any names.
-        http: clients -> times, through the service.
-        stability: approach -> run -> change.
-        plots: by the names that `eval.sections` places.
+        data, machine: what was measured and where, by any names.
+        versions: of the libraries that the bundle was trained with.
+        plots: by the name of their file; `eval.sections.PLACES` says where which stands.
         recommendation, notes: sentences.
         command: the line that makes the record again; or several.
     """
@@ -279,11 +306,11 @@ class Record(TypedDict, total=False):
     recommendation: list[str]
     notes: list[str]
     rows: list[Row]
-    http: dict[str, Any]
+    http: Http
     stages: list[Stage]
     promises: list[Promise]
-    in_context: list[InContext]
-    stability: dict[str, dict[str, Change]]
+    in_context: InContext
+    stability: Stability
     label_curve: LabelCurve
     slices: list[Slice]
     stress: list[Stress]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from eval.frontier import frontier
+from eval.frontier import Frontier, frontier
 from eval.plots import (
     as_plot,
     draw_confusion,
@@ -61,7 +61,7 @@ def curve() -> list[CurvePoint]:
     ]
 
 
-def a_frontier() -> dict[str, list[float]]:
+def a_frontier() -> Frontier:
     its = judged()
     return frontier(its.confidence, (~its.right).astype(np.int64), np.zeros(600, np.int64), 2)
 
@@ -71,7 +71,7 @@ FIGURES = {
     "reliability": lambda: draw_reliability(judged()),
     "risk_coverage": lambda: draw_risk_coverage({"cascade": judged()}, [0.95]),
     "frontier": lambda: draw_frontier({"cascade": a_frontier()}, chosen=0.2),
-    "latency": lambda: draw_latency({"cascade": np.asarray([1.0, 2.0, 400.0])}),
+    "latency": lambda: draw_latency({"cascade": np.linspace(0, 400, 101).tolist()}),
     "cost": lambda: draw_cost(points(), "EUR"),
     "label_curve": lambda: draw_label_curve({"approaches": {"linear": curve()}}),
 }
@@ -148,8 +148,9 @@ class TestConfusion:
 
 class TestLatency:
     def test_the_budget_and_what_is_late_are_told(self) -> None:
-        words = texts(draw_latency({"cascade": np.asarray([1.0, 1.0, 1.0, 400.0])}, budget=150))
-        assert "budget 150 ms" in words and "25 % late" in words
+        words = texts(draw_latency({"cascade": np.linspace(0, 200, 101).tolist()}, budget=150))
+        assert "p50 100 ms, p95 190 ms, p99 198 ms, 25 % late" in words
+        assert "budget 150 ms" in words
 
     @pytest.mark.parametrize(
         ("ms", "told"), [(0.06, "0.06 ms"), (9.96, "10 ms"), (152.4, "152 ms"), (1720, "1.72 s")]
