@@ -28,6 +28,9 @@ class Encoder(nn.Module):
         backbone: a transformers model without a head.
         width: sum of the number of classes of all heads.
         dropout: on the output of each sublayer, in training.
+
+    Attributes:
+        unit: whether features are brought to length 1, as heads fitted on such need them.
     """
 
     def __init__(self, backbone: Any, width: int, dropout: float = 0.0) -> None:
@@ -37,6 +40,7 @@ class Encoder(nn.Module):
         if self.plain:
             backbone.pooler = None
         self.dropout = dropout
+        self.unit = False
         hidden = backbone.config.hidden_size
         self.head = nn.Linear(hidden, width)
         nn.init.normal_(self.head.weight, std=0.02)
@@ -73,7 +77,7 @@ class Encoder(nn.Module):
             pooled = x.mean(1)
         else:
             pooled = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return pooled
+        return functional.normalize(pooled, dim=1) if self.unit else pooled
 
     def states(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """A BERT's last hidden states, ``(n, tokens, width)``."""

@@ -106,7 +106,7 @@ def fit_linear(
                 weights = suspects.weights(len(y))
             model = _regression(c).fit(x, y, sample_weight=weights)
             bar.update()
-            coefficients[name], intercepts[name] = _as_columns(model, len(classes))
+            coefficients[name], intercepts[name] = as_columns(model, len(classes))
             out[name] = _spread(model, matrix, len(classes))
             out[name][known] = unseen
     stage = LinearStage(heads, vectorizers, coefficients, intercepts)
@@ -190,7 +190,7 @@ def _spread(model: LogisticRegression, x: csr_matrix, classes: int) -> NDArray[n
     return out
 
 
-def _as_columns(
+def as_columns(
     model: LogisticRegression, classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Coefficients ``(terms, k)`` and intercepts ``(k,)``, one column a class."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import torch
 
 
+@cache
 def fastest_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where a matrix product in it is clearly faster than in float32, else float32."""
     if device.type == "cuda":

@@ -64,6 +64,11 @@ class Lessons:
     targets: dict[str, NDArray[np.int64]]
     linear: NDArray[np.float32]
 
+    def take(self, rows: NDArray[np.int64]) -> Lessons:
+        """Those of some tickets."""
+        targets = {name: y[rows] for name, y in self.targets.items()}
+        return Lessons([self.ids[row] for row in rows], targets, self.linear[rows])
+
 
 def passes_for(rows: int, classes: int) -> int:
     """Passes that suit the data: more where a class has few rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -68,9 +69,9 @@ def add_encoder(
 
     from cascade.stages.encoder import EncoderStage, TokenWindow
     from train.bert import Encoder, most_tokens, pretrained
-    from train.encoder import fit_encoder
     from train.export import export
-    from train.recipe import Lessons, Recipe
+    from train.few import teach
+    from train.recipe import Lessons
 
     texts, targets, linear = train_on
     torch.manual_seed(options.seed)
@@ -78,17 +79,16 @@ def add_encoder(
     backbone, tokenizer, name = pretrained(options.encoder)
     most = min(options.tokens, most_tokens(backbone))
     window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
-    recipe = Recipe(minutes=options.minutes)
     width = sum(len(classes) for classes in heads.values())
-    model = Encoder(backbone, width, recipe.dropout)
     lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold[QUEUE])
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
-    history = fit_encoder(
-        model,
+    model, taught = teach(
+        lambda dropout: Encoder(copy.deepcopy(backbone), width, dropout),
         lessons,
         heads,
-        recipe,
+        options.minutes,
         checkpoint_file=checkpoint_file,
+        say=say,
         seed=options.seed,
         quiet=options.quiet,
     )
@@ -110,11 +110,7 @@ def add_encoder(
     }
     stage = EncoderStage(exported.model, window, heads, cores())
     made.add(stage, files, {"base": name, **config, **exported.notes})
-    made.notes["encoder training"] = {
-        "minutes": round(history[-1]["seconds"] / 60, 1),
-        "passes": history[-1]["pass"],
-        "best held-out log-loss": min(entry["loss"] for entry in history),
-    }
+    made.notes["encoder training"] = taught
 
 
 def add_examples(

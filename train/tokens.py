@@ -1,0 +1,52 @@
+"""Tickets' token ids on their way into the encoder while it learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.bert import Encoder
+
+AT_ONCE = 64
+
+Tickets = Sequence[Sequence[int]]
+
+
+def padded(tickets: Tickets, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Ids ``(n, tokens)`` and their mask, None where the tickets are of one length."""
+    longest = max(map(len, tickets))
+    ids = torch.zeros(len(tickets), longest, dtype=torch.long)
+    mask = torch.zeros(len(tickets), longest)
+    for at, tokens in enumerate(tickets):
+        ids[at, : len(tokens)] = torch.as_tensor(tokens)
+        mask[at, : len(tokens)] = 1
+    return ids.to(device), mask.to(device) if bool((mask == 0).any()) else None
+
+
+def with_gaps(tickets: Tickets, share: float, random: np.random.Generator) -> list[list[int]]:
+    """Tickets without a random share of the tokens between the first and the last."""
+    out = []
+    for ticket in tickets:
+        tokens = np.asarray(ticket)
+        kept = random.random(len(tokens)) >= share
+        kept[[0, -1]] = True
+        out.append(tokens[kept].tolist())
+    return out
+
+
+@torch.no_grad()
+def embed(model: Encoder, tickets: Tickets) -> NDArray[np.float32]:
+    """Features ``(n, hidden)`` of the tickets, in float32, as they will be served."""
+    device = next(model.parameters()).device
+    model.eval()
+    order = np.argsort([len(ticket) for ticket in tickets], kind="stable")
+    out = np.empty((len(tickets), model.head.in_features), dtype=np.float32)
+    for start in range(0, len(order), AT_ONCE):
+        rows = order[start : start + AT_ONCE]
+        ids, mask = padded([tickets[row] for row in rows], device)
+        out[rows] = model.features(ids, mask).cpu().numpy()
+    return out
