@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from eval.frontier import Frontier
 from eval.metrics import expected_calibration_error, reliability, risk_coverage
-from eval.plots.style import BLUE, FAINT, INK, canvas, label_ends, styled
+from eval.plots.labels import label_ends
+from eval.plots.style import BLUE, FAINT, INK, canvas, styled
 from eval.reliability import COLOURS, FEWEST, STEPS, Judged
 
 
@@ -98,7 +99,7 @@ def draw_frontier(curves: Mapping[str, Frontier], chosen: float | None = None) -
 
 
 def _mark(axes: Axes, its: Frontier, chosen: float | None) -> None:
-    if chosen is None:
+    if chosen is None or chosen > its["review"][-1]:
         return
     at = int(np.abs(np.asarray(its["review"]) - chosen).argmin())
     point = 100 * its["review"][at], its["macro_f1"][at]

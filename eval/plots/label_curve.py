@@ -5,24 +5,28 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from eval.plots.style import canvas, label_ends, styled
+from eval.plots.labels import label_ends
+from eval.plots.style import canvas, styled
 from eval.record import LabelCurve
 from eval.reliability import COLOURS
 
-MARKERS = "osD^v*"
+PAD = 1.1
+"""Room left and right of the points, as a factor."""
+MARKERS = "osD^v*P"
+"""As many as share no factor with the colours, so that no two lines have both in common."""
 
 
 @styled
 def draw_label_curve(curve: LabelCurve) -> Figure:
     """Macro-F1 by labels a queue, one line an approach, the range over seeds behind it.
 
-    At most six approaches are told apart. A point whose size is None (all labels) stands one
+    A point whose size is None (all labels) stands one
     step right of the largest size.
     """
     figure = canvas("What few labels are enough for", 4.2)
     axes = figure.add_subplot()
     sizes = sorted({p["size"] for its in curve["approaches"].values() for p in its if p["size"]})
-    everything = 2 * sizes[-1]
+    everything = 2 * max(sizes, default=1)
     ends, lowest, highest, all_there = [], 1.0, 0.0, False
     for at, (name, its) in enumerate(curve["approaches"].items()):
         colour = COLOURS[at % len(COLOURS)]
@@ -31,10 +35,9 @@ def draw_label_curve(curve: LabelCurve) -> Figure:
         axes.fill_between(
             x, [p["least"] for p in its], [p["most"] for p in its], color=colour, alpha=0.15, lw=0
         )
-        axes.plot(
-            x, [p["mean"] for p in its], color=colour, marker=MARKERS[at % 6], markersize=5,
-            clip_on=False, zorder=3,
-        )  # fmt: skip
+        means = [point["mean"] for point in its]
+        marker = MARKERS[at % len(MARKERS)]
+        axes.plot(x, means, color=colour, marker=marker, markersize=5, clip_on=False, zorder=3)
         ends.append((its[-1]["mean"], name, colour))
         lowest = min(lowest, *(p["least"] for p in its))
         highest = max(highest, *(p["most"] for p in its))
@@ -43,8 +46,10 @@ def draw_label_curve(curve: LabelCurve) -> Figure:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([*map(str, sizes), "all"][: len(ticks)])
-    margin = 0.04 * (highest - lowest)
-    axes.set(xlim=(ticks[0], ticks[-1]), ylim=(max(0, lowest - margin), highest + margin))
+    margin = max(0.04 * (highest - lowest), 0.01)
+    axes.set(
+        xlim=(ticks[0] / PAD, ticks[-1] * PAD), ylim=(max(0, lowest - margin), highest + margin)
+    )
     axes.set(xlabel="labelled tickets a queue, log scale", ylabel="macro-F1")
     label_ends(axes, ends, ticks[-1])
     return figure

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from eval.plots.labels import label_points
 from eval.plots.style import (
     BLUE,
     GREEN,
@@ -18,7 +19,6 @@ from eval.plots.style import (
     SKY,
     VERMILION,
     canvas,
-    label_points,
     styled,
 )
 from eval.reliability import COLOURS
@@ -64,7 +64,7 @@ def draw_latency(percentiles: Mapping[str, Sequence[float]], budget: float = BUD
     least = min(its.min() for its in ms.values())
     most = max(budget * 1.6, *(its.max() for its in ms.values()))
     edges = np.geomspace(least * 0.8, most * 1.1, 120)
-    for row, (its, colour) in enumerate(zip(ms.values(), COLOURS * 4, strict=False)):
+    for row, ((name, its), colour) in enumerate(zip(ms.items(), COLOURS * 4, strict=False)):
         floor = len(ms) - 1 - row
         heights = np.convolve(np.histogram(its, edges)[0], SMOOTH, "same")
         axes.stairs(
@@ -76,9 +76,9 @@ def draw_latency(percentiles: Mapping[str, Sequence[float]], budget: float = BUD
         over = 100 * float((its > budget).mean())
         late = f", {over:.2g} % late" if over else ""
         axes.annotate(
-            f"p50 {brief(p50)}, p95 {brief(p95)}, p99 {brief(p99)}" + late,
+            f"{name}: p50 {brief(p50)}, p95 {brief(p95)}, p99 {brief(p99)}" + late,
             (0, floor), (0, -6), xycoords=("axes fraction", "data"), textcoords="offset points",
-            va="top", fontsize=8,
+            va="top", fontsize=9,
         )  # fmt: skip
     axes.axvline(budget, color=INK, linewidth=1.2, linestyle="--", alpha=0.8)
     axes.annotate(
@@ -88,9 +88,7 @@ def draw_latency(percentiles: Mapping[str, Sequence[float]], budget: float = BUD
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: brief(value)))
     axes.set(xlim=(edges[0], edges[-1]), ylim=(-0.35, len(ms) + 0.15))
-    axes.set_yticks(np.arange(len(ms)) + 0.25, list(ms)[::-1])
-    axes.tick_params(axis="y", length=0)
-    axes.grid(False, axis="y")
+    axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("time of a ticket, log scale; marks at p50, p95, p99")
     return figure
@@ -113,15 +111,16 @@ def draw_cost(points: Sequence[Point], unit: str) -> Figure:
         points: with a cost above 0.
         unit: of the cost, for the axis.
     """
-    figure = canvas("Cost against quality", 4.4)
+    figure = canvas("Cost against quality", 5)
     axes = figure.add_subplot()
     floor = max(0.0, max(point["macro_f1"] for point in points) - DEEPEST)
-    names = []
+    names, bars = [], []
     for point in points:
         colour, marker = KINDS[point["kind"]]
         below = point["macro_f1"] < floor
         if not below and (ends := point.get("macro_f1_95")):
             axes.plot([point["cost"]] * 2, ends, color=colour, linewidth=1.2)
+            bars.append((point["cost"], ends))
         y = floor if below else point["macro_f1"]
         axes.plot(point["cost"], y, marker, color=colour, markersize=8)
         told = f", {point['macro_f1']:.2f} ↓" if below else ""
@@ -132,7 +131,11 @@ def draw_cost(points: Sequence[Point], unit: str) -> Figure:
     axes.set_xlim(min(costs) / 2.5, max(costs) * 2.5)
     axes.set(xlabel=f"{unit}, log scale", ylabel="macro-F1, all tickets answered")
     axes.margins(y=0.12)
-    label_points(axes, names)
+    for kind in dict.fromkeys(point["kind"] for point in points):
+        colour, marker = KINDS[kind]
+        axes.plot([], [], marker, color=colour, label=kind)
+    figure.legend(loc="outside lower center", ncols=len(KINDS), columnspacing=1, handletextpad=0)
+    label_points(axes, names, bars)
     return figure
 
 

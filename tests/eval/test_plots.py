@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -25,8 +25,9 @@ from eval.plots import (
     to_svg,
 )
 from eval.plots.confusion import MOST, most_confused
+from eval.plots.labels import label_points, spread
 from eval.plots.speed import Point, brief
-from eval.plots.style import INK, spread
+from eval.plots.style import INK, canvas
 from eval.record import CurvePoint
 from eval.reliability import Judged
 
@@ -149,7 +150,7 @@ class TestConfusion:
 class TestLatency:
     def test_the_budget_and_what_is_late_are_told(self) -> None:
         words = texts(draw_latency({"cascade": np.linspace(0, 200, 101).tolist()}, budget=150))
-        assert "p50 100 ms, p95 190 ms, p99 198 ms, 25 % late" in words
+        assert "cascade: p50 100 ms, p95 190 ms, p99 198 ms, 25 % late" in words
         assert "budget 150 ms" in words
 
     @pytest.mark.parametrize(
@@ -195,3 +196,35 @@ def test_names_stand_apart_and_below_the_top(ends: list[float], gap: float) -> N
     heights = spread(ends, gap, 1.0)
     assert len(heights) == len(ends) and all(height <= 1 for height in heights)
     assert all(b - a >= gap - 1e-9 for a, b in pairwise(heights))
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.floats(0, 1), st.sampled_from(["linear", "encoder", "LLM"])),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=20, deadline=None)
+def test_the_names_of_a_few_points_cover_none_of_each_other(
+    points: list[tuple[float, float, str]],
+) -> None:
+    figure = canvas("x", 5)
+    axes = figure.add_subplot()
+    axes.set(xlim=(-0.2, 1.2), ylim=(-0.2, 1.2))
+    label_points(axes, points)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert len(boxes) == len(points)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_few_tickets_can_be_drawn() -> None:
+    one = Judged(np.asarray([0.9]), np.asarray([True]))
+    zero = np.zeros(1, dtype=np.int64)
+    draw_reliability(one)
+    draw_risk_coverage({"cascade": one}, [0.95])
+    draw_frontier({"cascade": frontier(one.confidence, zero, zero, 2)}, chosen=0.9)
+    draw_latency({"none": [0.0] * 101})
+    draw_label_curve({"approaches": {"linear": curve()[2:]}})
+    assert "1" in texts(draw_confusion(np.asarray([[1, 0], [0, 0]]), ["mail", "vpn"]))
