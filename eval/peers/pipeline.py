@@ -60,7 +60,7 @@ def fit(train: Labelled, seed: int) -> Peer:
             data_collator=DataCollatorWithPadding(tokenizer),
             callbacks=[_StopAtZero()],
         )
-        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(PrinterCallback)  # it prints
         epochs = trainer.train().metrics["epoch"]
     classify: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
     number = model.config.label2id
