@@ -69,7 +69,7 @@ def _measured(record: Record) -> list[Block]:
         "seed": record.get("seed"),
         "commit": record.get("commit"),
     }
-    facts = [(named(key), plain(its)) for key, its in named_so.items() if its is not None]
+    facts = [(named(key), plain(its)) for key, its in named_so.items() if its not in (None, "")]
     blocks: list[Block] = [Facts(facts)] if facts else []
     return [*blocks, Bullets(record["notes"])] if record.get("notes") else blocks
 
@@ -142,7 +142,7 @@ def _mistakes(record: Record) -> list[Block]:
 
 
 def _peers(record: Record) -> list[Block]:
-    return [peer_table(record)] if record.get("peers") else []
+    return [peer_table(record["peers"])] if "peers" in record else []
 
 
 def _again(record: Record) -> list[Block]:

@@ -70,12 +70,11 @@ def number(value: float | None) -> str:
     return f"{value:,.1f}" if value < 10 and value != int(value) else f"{value:,.0f}"
 
 
-def ratio(value: float | None, other: float | None) -> str:
-    """How many times the other: 2.3 ×."""
-    if not value or not other:
+def times(value: float | None) -> str:
+    """How many times another figure: 2.30 ×, 22.7 ×."""
+    if value is None:
         return MISSING
-    times = value / other
-    return f"{times:,.{0 if times >= 100 else 1 if times >= 10 else 2}f} {TIMES}"
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {TIMES}"
 
 
 def plain(value: Any) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eval.document import Table
-from eval.record import Record, Row
+from eval.record import Peers, Record, Row
 from eval.tables.columns import QUALITY, TIMES, field, is_cascade, table
-from eval.wording import milliseconds, money, number, percent, percents, precise, ratio, score
+from eval.wording import milliseconds, money, number, percent, percents, precise, score, times
 
 KINDS = ("stage", "cascade", "baseline", "llm", "peer")
 """In the order in which they stand in the table."""
@@ -128,28 +128,31 @@ def promise_table(record: Record) -> Table:
     )
 
 
-def peer_table(record: Record) -> Table:
-    """Peers beside the cascade: quality, and speed and memory as multiples of the cascade's."""
-    ours: Mapping[str, Any] = next(filter(is_cascade, record.get("rows", [])), {})
-
-    def times(key: str) -> Callable[[Mapping[str, Any]], str]:
-        return lambda row: ratio(row.get(key), ours.get(key))
-
+def peer_table(peers: Peers) -> Table:
+    """Peers beside ours: quality, and times as multiples of ours in the same minutes."""
+    measured = [peer["ours"] for peer in peers["peers"] if "ours" in peer][:1]
+    ours = [{"name": peers["ours"], "kind": "cascade", **its} for its in measured]
     return table(
-        "Other libraries on the same splits and machine; × is in multiples of the cascade's",
-        [*([ours] if ours else []), *record["peers"]],
+        f"Other libraries' classifiers on the same machine, trained on the same {peers['train']:,} "
+        f"tickets and asked about the same {peers['tickets']:,}",
+        [*ours, *peers["peers"]],
         [
             ("library", field("name", str)),
             *QUALITY,
             ("p50 ms", field("ms_p50", milliseconds)),
-            ("p50 ×", times("ms_p50")),
             ("p95 ms", field("ms_p95", milliseconds)),
-            ("p95 ×", times("ms_p95")),
-            ("tickets/s", field("per_second", number)),
-            ("tickets/s ×", times("per_second")),
-            ("MiB", field("memory_mib", number)),
-            ("MiB ×", times("memory_mib")),
+            ("CPU ms", field("cpu_ms", milliseconds)),
+            ("× ours", _ratio("cpu_ms")),
+            ("tickets per CPU second", field("per_cpu_second", number)),
+            ("× ours", _ratio("per_cpu_second")),
             ("training s", field("train_seconds", number)),
+            ("training CPU s", field("train_cpu_seconds", number)),
         ],
         strong=is_cascade,
+        notes=["Ours is timed anew beside each library; multiples are of those times."]
+        * bool(ours),
     )
+
+
+def _ratio(key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: times((row.get("ratios") or {}).get(key))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eval.document import Table
-from eval.record import Confusion, Mistakes, Record, Slice, Suspects, Worst
+from eval.record import Record
+from eval.record.weaknesses import Confusion, Mistakes, Slice, Suspects, Worst
 from eval.tables.columns import QUALITY, Column, field, table, told_quality
 from eval.wording import MISSING, money, number, percent, precise, score, scores
 
@@ -58,6 +59,7 @@ def stress_table(record: Record) -> Table:
         [
             ("change", field("change", str)),
             ("tickets", field("tickets", number)),
+            ("text altered", field("altered", percent)),
             ("macro-F1", field("macro_f1", score)),
             (
                 "drop (95 % interval)",

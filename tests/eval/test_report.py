@@ -226,14 +226,19 @@ class TestTable:
         ]  # fmt: skip
 
     def test_a_note_tells_why_a_figure_is_missing(self, example: Record) -> None:
-        its = peer_table(example)
+        its = peer_table(example["peers"])
         assert its.rows[2][:2] == ["semantic-router [2]", "–"]
         assert "[2] does not install beside numpy 2" in its.notes
 
-    def test_peers_are_told_in_multiples_of_the_cascade(self, example: Record) -> None:
-        its = peer_table(example)
-        cascade, model2vec = (dict(zip(its.headings, row, strict=True)) for row in its.rows[:2])
-        assert cascade["tickets/s ×"] == "1.00 ×" and model2vec["tickets/s ×"] == "22.7 ×"
+    def test_peers_are_told_in_multiples_of_ours(self, example: Record) -> None:
+        ours, model2vec, _ = peer_table(example["peers"]).rows
+        assert ours[0] == "linear" and ours.count("–") == 4
+        assert model2vec[0] == "Model2Vec [1]" and "22.7 ×" in model2vec
+
+    def test_without_a_peer_that_was_measured_the_reasons_remain(self, example: Record) -> None:
+        its = peer_table({**example["peers"], "peers": example["peers"]["peers"][1:]})
+        assert its.headings == ["library"] and its.rows == [["semantic-router [1]"]]
+        assert "[1] does not install beside numpy 2" in its.notes
 
     def test_a_column_of_which_nothing_was_measured_is_left_out(self, example: Record) -> None:
         less = copy.deepcopy(example)

@@ -9,46 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-Interval = list[float]
-"""Lower and upper end of a 95 % interval."""
-
-
-class Quality(TypedDict, total=False):
-    """How good answers are."""
-
-    macro_f1: float | None
-    macro_f1_95: Interval | None
-    accuracy: float | None
-
-
-class Speed(TypedDict, total=False):
-    """What a ticket takes.
-
-    Attributes:
-        ms_p50, ms_p95, ms_p99: wall time of a ticket, one after the other.
-        cpu_ms: CPU time of a ticket, over all cores.
-        per_second: tickets a second in batch.
-        memory_mib: peak of the process.
-        ms_percentiles: 101 of them, from 0 to 100; drawn, not told.
-    """
-
-    ms_p50: float | None
-    ms_p95: float | None
-    ms_p99: float | None
-    cpu_ms: float | None
-    per_second: float | None
-    memory_mib: float | None
-    ms_percentiles: list[float]
-
-
-class Cost(TypedDict, total=False):
-    """What 1,000 tickets cost: the machine, the LLM's server, the people who review."""
-
-    machine: float | None
-    llm: float | None
-    people: float | None
-    sum: float | None
-    currency: str
+from eval.record.figures import Cost, Interval, Quality, Speed
+from eval.record.weaknesses import Mistakes, Slice, Stress
 
 
 class Row(Quality, Speed, total=False):
@@ -138,93 +100,6 @@ class Stability(TypedDict, total=False):
     approaches: dict[str, Change]
 
 
-class Slice(Quality, total=False):
-    """Tickets that have something in common: see `eval.slices.slices`; the first are all."""
-
-    slice: str
-    value: str
-    tickets: int
-    settled: float | None
-    right_of_settled: float | None
-    drop: float | None
-    recall: float | None
-    precision: float | None
-
-
-class Stress(Quality, total=False):
-    """The same tickets in another shape: see `eval.stress.stress`; the first are unchanged."""
-
-    change: str
-    tickets: int
-    settled: float | None
-    right_of_settled: float | None
-    drop: float | None
-    drop_95: Interval | None
-    answers_changed: float | None
-    review: float | None
-
-
-class Word(TypedDict):
-    """A word, and how much it spoke for the queue given."""
-
-    text: str
-    weight: float
-
-
-class Worst(TypedDict, total=False):
-    """A mistake made with confidence; ``suspect`` if its label is doubted."""
-
-    line: int
-    true: str
-    given: str
-    confidence: float
-    settled: bool
-    stage: str
-    suspect: bool
-    words: list[Word]
-    quote: str | None
-
-
-class Confusion(TypedDict, total=False):
-    """A queue's tickets that were given another; ``settled`` of them were acted on."""
-
-    true: str
-    given: str
-    count: int
-    settled: int
-    share_of_true: float
-    cost: float | None
-
-
-class Suspect(TypedDict, total=False):
-    """A label of the test set that is likely wrong; it was counted as it stands."""
-
-    line: int
-    label: str
-    likelier: str
-    confidence: float
-
-
-class Suspects(TypedDict, total=False):
-    """All of them, and macro-F1 as measured and if each is as wrong as it looks."""
-
-    count: int
-    macro_f1: float
-    macro_f1_at_most: float
-    listed: list[Suspect]
-
-
-class Mistakes(TypedDict, total=False):
-    """What `eval.mistakes.mistakes` returns, but for the matrix, which is drawn."""
-
-    tickets: int
-    wrong: int
-    wrong_and_settled: int
-    worst: list[Worst]
-    confusions: list[Confusion]
-    suspects: Suspects
-
-
 class CurvePoint(TypedDict, total=False):
     """Macro-F1 after training on so many labels a queue: over seeds, mean, least and most.
 
@@ -264,16 +139,33 @@ class Http(TypedDict, total=False):
 
 
 class Peer(Quality, Speed, total=False):
-    """Another library on the same splits and machine.
+    """Another library beside ours, measured right before it and right after it.
 
     Attributes:
-        train_seconds: that its training took.
         note: version and settings, or why it was not measured.
+        per_cpu_second: tickets a second of CPU time, in one call.
+        train_seconds, train_cpu_seconds: that its training took.
+        ours: our figures.
+        ratios: its figures over ours, where that is a ratio to be told.
     """
 
     name: str
-    train_seconds: float | None
     note: str
+    per_cpu_second: float | None
+    train_seconds: float | None
+    train_cpu_seconds: float | None
+    ours: dict[str, Any]
+    ratios: dict[str, float | None]
+
+
+class Peers(TypedDict):
+    """What `eval.peers.compare.compare` returns: ``ours`` is what peers stand beside."""
+
+    ours: str
+    train: int
+    tickets: int
+    timed: int
+    peers: list[Peer]
 
 
 class Plot(TypedDict):
@@ -315,5 +207,5 @@ class Record(TypedDict, total=False):
     slices: list[Slice]
     stress: list[Stress]
     mistakes: Mistakes
-    peers: list[Peer]
+    peers: Peers
     plots: dict[str, Plot]
