@@ -28,8 +28,11 @@ from train.bert import Encoder
 from train.linear import as_columns
 from train.precision import fastest_dtype
 from train.recipe import Lessons
-from train.tokens import embed, padded, with_gaps
+from train.tokens import embed, features, with_gaps
 
+AT_ONCE = 8
+"""Tickets of a step that go through the encoder at once: most pairs are of unlike length, and all
+at once would be padded to the longest."""
 ITSELF = -1e9
 """Instead of a ticket's similarity to itself, of which nothing can be learned."""
 
@@ -88,8 +91,9 @@ def fit_contrastive(
     model.to(device)
     model.unit = True
     _learn_pairs(model, lessons.ids, lessons.targets[QUEUE], recipe, device, seed, quiet)
-    features = embed(model, lessons.ids)
-    fit_heads(model, features, lessons.targets, heads, recipe.strength, sharpness or {})
+    fit_heads(
+        model, embed(model, lessons.ids), lessons.targets, heads, recipe.strength, sharpness or {}
+    )
     return (time.monotonic() - started) / 60
 
 
@@ -196,8 +200,8 @@ def _learn_pairs(
             group["lr"] = recipe.rate * max(min(rising, falling), 1e-3)
         seen = with_gaps([tickets[row] for row in rows], recipe.forget, random)
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
-            features = model.features(*padded(seen, device))
-        loss = pair_loss(features, torch.as_tensor(y[rows], device=device), recipe.temperature)
+            found = features(model, seen, AT_ONCE)
+        loss = pair_loss(found, torch.as_tensor(y[rows], device=device), recipe.temperature)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.backbone.parameters(), 1.0)
         optimizer.step()

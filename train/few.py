@@ -1,7 +1,8 @@
 """How the encoder is taught: plainly, or by pairs where labels are few and pairs are better.
 
-Which of the two is better with few labels differs from one file to the next, so it is not a rule
-but a trial: both are cross-validated on the train split, in half of the minutes that there are.
+What is best with few labels differs from one file to the next, so it is not a rule but a trial:
+plain fine-tuning, contrastive pairs, and the same head on the encoder as it was pretrained, are
+cross-validated on the train split, in half of the minutes that there are.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ FEW = 64
 """Most tickets of the median queue with which pairs are tried at all."""
 FOLDS = 3
 TRIAL = 0.5
-"""Share of the minutes in which the two ways are compared."""
+"""Share of the minutes in which the ways are compared."""
 CONTRASTIVE, PLAIN = "contrastive pairs", "plain fine-tuning"
+UNTAUGHT = "a head on the pretrained encoder"
 
 Fresh = Callable[[float], Encoder]
 """Makes the pretrained encoder anew, with that much dropout."""
@@ -46,11 +48,11 @@ class Trial:
     Attributes:
         losses: by way, the log-loss on tickets not learned from, joined with the linear stage as
             it will be served.
-        sharpness: by head, what the scores that pairs lead to are to be multiplied with.
+        sharpness: by way and head, what scores are to be multiplied with for the least loss.
     """
 
     losses: dict[str, float]
-    sharpness: dict[str, float]
+    sharpness: dict[str, dict[str, float]]
 
     @property
     def best(self) -> str:
@@ -83,12 +85,12 @@ def teach(
         minutes *= 1 - TRIAL
         told = ", ".join(f"{way} {loss:.3f}" for way, loss in trial.losses.items())
         why = f"log-loss by {FOLDS}-fold cross-validation: {told}"
-        say(f"few labels, so two ways were tried; {trial.best} it is ({why})")
+        say(f"few labels, so three ways were tried; {trial.best} it is ({why})")
         notes = {"way": trial.best, "why": why}
-    if trial and trial.best == CONTRASTIVE:
-        contrast = Contrast(minutes)
+    if trial and trial.best != PLAIN:
+        contrast = Contrast(minutes if trial.best == CONTRASTIVE else 0)
         model = fresh(contrast.dropout)
-        sharpness = trial.sharpness
+        sharpness = trial.sharpness[trial.best]
         took = fit_contrastive(
             model, lessons, heads, contrast, sharpness=sharpness, seed=seed, quiet=quiet
         )
@@ -121,30 +123,29 @@ def compare(
     seed: int = 0,
     quiet: bool = False,
 ) -> Trial:
-    """Cross-validate both ways on the tickets, each for as many minutes."""
+    """Cross-validate the ways, the two that take long for as many minutes each."""
     each, y = minutes / (2 * FOLDS), lessons.targets[QUEUE]
-    contrast, recipe = Contrast(each), Recipe(each, evaluations=1)
-    ways: dict[str, tuple[float, Learn]] = {
-        CONTRASTIVE: (
-            contrast.dropout,
-            lambda model, some: fit_contrastive(
-                model, some, heads, contrast, seed=seed, quiet=True
-            ),
-        ),
-        PLAIN: (
-            recipe.dropout,
-            lambda model, some: fit_encoder(
-                model, some, heads, recipe, checkpoint_file=None, seed=seed, quiet=True
-            ),
-        ),
+    recipe = Recipe(each, evaluations=1)
+
+    def by_pairs(model: Encoder, some: Lessons, contrast: Contrast) -> None:
+        fit_contrastive(model, some, heads, contrast, seed=seed, quiet=True)
+
+    def plainly(model: Encoder, some: Lessons) -> None:
+        fit_encoder(model, some, heads, recipe, checkpoint_file=None, seed=seed, quiet=True)
+
+    ways: dict[str, Learn] = {
+        UNTAUGHT: partial(by_pairs, contrast=Contrast(0)),
+        CONTRASTIVE: partial(by_pairs, contrast=Contrast(each)),
+        PLAIN: plainly,
     }
-    losses, said = {}, {}
-    with tqdm(total=2 * FOLDS, desc="trying two ways to teach", unit="fit", disable=quiet) as bar:
-        for way, (dropout, learn) in ways.items():
-            said[way] = _out_of_fold(partial(fresh, dropout), learn, lessons, heads, seed, bar)
-            losses[way] = mean_loss([lessons.linear, said[way][QUEUE]], y)[1]
-    by_pairs = said[CONTRASTIVE].items()
-    return Trial(losses, {name: _sharpness(p, lessons.targets[name]) for name, p in by_pairs})
+    losses: dict[str, float] = {}
+    sharpness: dict[str, dict[str, float]] = {}
+    with tqdm(total=len(ways) * FOLDS, desc="trying ways to teach", disable=quiet) as bar:
+        for way, learn in ways.items():
+            said = _out_of_fold(partial(fresh, recipe.dropout), learn, lessons, heads, seed, bar)
+            losses[way] = mean_loss([lessons.linear, said[QUEUE]], y)[1]
+            sharpness[way] = {n: _sharpness(p, lessons.targets[n]) for n, p in said.items()}
+    return Trial(losses, sharpness)
 
 
 def _out_of_fold(

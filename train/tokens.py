@@ -38,15 +38,19 @@ def with_gaps(tickets: Tickets, share: float, random: np.random.Generator) -> li
     return out
 
 
+def features(model: Encoder, tickets: Tickets, at_once: int) -> Tensor:
+    """Features ``(n, hidden)`` of tickets, so many at once and of like length: little is padded."""
+    device = next(model.parameters()).device
+    order = np.argsort([len(ticket) for ticket in tickets], kind="stable")
+    parts = [
+        model.features(*padded([tickets[row] for row in order[start : start + at_once]], device))
+        for start in range(0, len(order), at_once)
+    ]
+    return torch.cat(parts)[torch.as_tensor(np.argsort(order))]
+
+
 @torch.no_grad()
 def embed(model: Encoder, tickets: Tickets) -> NDArray[np.float32]:
-    """Features ``(n, hidden)`` of the tickets, in float32, as they will be served."""
-    device = next(model.parameters()).device
+    """The same as they will be served: in float32, without dropout."""
     model.eval()
-    order = np.argsort([len(ticket) for ticket in tickets], kind="stable")
-    out = np.empty((len(tickets), model.head.in_features), dtype=np.float32)
-    for start in range(0, len(order), AT_ONCE):
-        rows = order[start : start + AT_ONCE]
-        ids, mask = padded([tickets[row] for row in rows], device)
-        out[rows] = model.features(ids, mask).cpu().numpy()
-    return out
+    return np.asarray(features(model, tickets, AT_ONCE).cpu().numpy(), dtype=np.float32)

@@ -129,7 +129,7 @@ def test_ctrl_c_while_fine_tuning_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("train.encoder._Run.step", stop)
-    monkeypatch.setattr("train.few.FEW", 0)  # else it would be stopped in the trial of two ways
+    monkeypatch.setattr("train.few.FEW", 0)  # else it would be stopped in the trial of ways
     args = ["--text", "subject", "--text", "body", "--label", "queue", "--quiet"]
     args += ["--encoder", str(encoder_folder("bert")), "--out", str(tmp_path / "it")]
     result = CliRunner().invoke(train, [str(tmp_path / "t.csv"), *args])

@@ -1,4 +1,4 @@
-"""Few labels: both ways of teaching are tried, and the better one is taken and told."""
+"""Few labels: the ways of teaching are tried, and the best one is taken and told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from cascade.stages.base import Heads
 from train import few
 from train.bert import Encoder, pretrained
-from train.few import CONTRASTIVE, PLAIN, Trial, compare, teach
+from train.few import CONTRASTIVE, PLAIN, UNTAUGHT, Trial, compare, teach
 from train.recipe import Lessons
 from train.tokens import embed
 
@@ -48,7 +48,10 @@ def test_labels_are_few_by_the_median_queue(counts: list[int], are_few: bool) ->
     assert few.few(np.repeat(np.arange(len(counts)), counts)) is are_few
 
 
-def test_both_ways_are_judged_on_tickets_that_they_did_not_learn_from(
+WAYS = (UNTAUGHT, CONTRASTIVE, PLAIN)
+
+
+def test_all_ways_are_judged_on_tickets_that_they_did_not_learn_from(
     fresh: Callable[[float], Encoder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     what, learned = lessons(), []
@@ -66,41 +69,45 @@ def test_both_ways_are_judged_on_tickets_that_they_did_not_learn_from(
 
     monkeypatch.setattr(few, "embed", noted)
     trial = compare(fresh, what, HEADS, 1.0, quiet=True)
-    assert set(trial.losses) == {CONTRASTIVE, PLAIN}
-    assert len(judged) == len(learned) == 2 * few.FOLDS
+    assert tuple(trial.losses) == WAYS
+    assert len(judged) == len(learned) == len(WAYS) * few.FOLDS
     everything = {tuple(ids) for ids in what.ids}
     for taught, asked in zip(learned, judged, strict=True):
         assert taught | asked == everything
         assert not taught & asked
-    assert learned[: few.FOLDS] == learned[few.FOLDS :], "the same folds for both"
+    assert learned == learned[: few.FOLDS] * len(WAYS), "the same folds for all"
 
 
-def test_the_trial_knows_how_sure_pairs_may_be(fresh: Callable[[float], Encoder]) -> None:
+def test_the_trial_knows_how_sure_each_may_be(fresh: Callable[[float], Encoder]) -> None:
     trial = compare(fresh, lessons(), HEADS, 0.05, quiet=True)
-    assert set(trial.sharpness) == set(HEADS)
-    assert all(sharp >= 0 for sharp in trial.sharpness.values())
+    for way in WAYS:
+        assert set(trial.sharpness[way]) == set(HEADS)
+        assert all(sharp >= 0 for sharp in trial.sharpness[way].values())
 
 
-@pytest.mark.parametrize("better", [CONTRASTIVE, PLAIN])
-def test_the_better_way_is_taken_and_told(
+@pytest.mark.parametrize("better", WAYS)
+def test_the_best_way_is_taken_and_told(
     fresh: Callable[[float], Encoder],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     better: str,
 ) -> None:
-    losses = {way: 0.5 if way == better else 0.625 for way in (CONTRASTIVE, PLAIN)}
-    trial = Trial(losses, {"queue": 2.0})
+    losses = {way: 0.5 if way == better else 0.625 for way in WAYS}
+    trial = Trial(losses, {way: {"queue": 2.0} for way in WAYS})
     monkeypatch.setattr(few, "compare", lambda *args, **how: trial)
     lines: list[str] = []
     model, notes = teach(
         fresh, lessons(), HEADS, 0.02, checkpoint_file=tmp_path / "c", say=lines.append, quiet=True
     )
-    assert model.unit == (better == CONTRASTIVE)
+    assert model.unit == (better != PLAIN)
     (line,) = lines
-    assert line.startswith(f"few labels, so two ways were tried; {better} it is")
+    assert line.startswith(f"few labels, so three ways were tried; {better} it is")
     assert f"{better} 0.500" in line
     assert notes["way"] == better
     assert notes["why"] in line
+    as_it_was = fresh(0.0).backbone.state_dict()
+    same = all((as_it_was[name] == its).all() for name, its in model.backbone.state_dict().items())
+    assert same == (better == UNTAUGHT)
 
 
 def test_with_many_labels_nothing_is_tried(

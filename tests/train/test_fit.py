@@ -378,7 +378,7 @@ def test_int8_that_costs_too_much_is_not_taken_and_it_is_said(
 def test_ctrl_c_keeps_a_checkpoint_and_the_same_call_goes_on(
     encoder_folder: Folder, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.few.FEW", 0)  # else it would be stopped in the trial of two ways
+    monkeypatch.setattr("train.few.FEW", 0)  # else it would be stopped in the trial of ways
     options = replace(LINEAR, minutes=0.05, encoder=str(encoder_folder("bert")), tokens=32)
     with monkeypatch.context() as patch:
 
