@@ -2,9 +2,10 @@
 
 `StaticModelForClassification` with the default settings of its training guide, from a static model
 that is first distilled from all-MiniLM-L6-v2 with the default settings of `model2vec.distill`. The
-guide's own choice, potion-base-32M, lies on a model hub, where an offline machine gets nothing; it
-is the better start, so these figures are Model2Vec's lower end. Distilling takes two minutes of
-CPU. The extra ``model2vec[distill]`` wants transformers below 5.4, but works with 5.23.
+guide's own choice, potion-base-32M, which it calls its best model, lies on a model hub, and an
+offline machine gets nothing from there; these figures may fall short of what it would give.
+Distilling takes a minute or two of CPU. The extra ``model2vec[distill]`` wants transformers below
+5.4, but works with 5.23, so its libraries are installed by name.
 """
 
 from __future__ import annotations
