@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cascade.errors import CascadeError
+from cascade.errors import CascadeError, InputError
 from cascade.llm.reader import Reader
 from cascade.llm.settings import LLMSettings
 from cascade.stages.base import QUEUE
@@ -78,7 +79,10 @@ def label_curve(
         for name, learn in learners.all().items():
             if _fits(name, size):
                 started = time.perf_counter()
-                approach = learn()
+                with warnings.catch_warnings():
+                    # One label a queue looks to scikit-learn like numbers to be regressed on.
+                    warnings.filterwarnings("ignore", message="The number of unique classes")
+                    approach = learn()
                 seconds = time.perf_counter() - started
                 f1 = _macro_f1(test, guesses(approach.predict(test.texts)))
                 seen.setdefault(name, {}).setdefault(size, []).append((f1, seconds))
@@ -151,17 +155,15 @@ def _point(size: int | None, its: Sequence[tuple[float, float]]) -> dict[str, An
     }
 
 
-def read_both(name: str, data: Path, tickets: int, seed: int = 0) -> tuple[Labelled, Labelled]:
-    """All tickets of a data set to draw labels from, and so many to test on.
+def read_both(name: str, data: Path, labels: int, tickets: int) -> tuple[Labelled, Labelled]:
+    """Of a data set at most so many tickets to draw labels from, and so many to test on.
 
     Raises:
         InputError: the data set is missing.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = DATASETS[name](data, Path(folder))
-        options = Options(
-            files.columns, test_file=files.test, min_rows=files.min_rows, seed=seed, quiet=True
-        )
+        options = Options(files.columns, test_file=files.test, min_rows=files.min_rows, quiet=True)
         past, test, split = read_split(files.train, options, lambda line: None)
         queues = heads_of(past)[QUEUE]
         kept = np.concatenate([split.train, split.gate])
@@ -172,7 +174,21 @@ def read_both(name: str, data: Path, tickets: int, seed: int = 0) -> tuple[Label
         else:
             lines = frozenset(past.lines[row] for row in split.test)
             held = read_labelled(files.train, files.columns, queues, lines=lines)
-    return learned, held.sample(tickets, seed)
+    return learned.sample(labels), held.sample(tickets)
+
+
+def read_sizes(told: str) -> list[int | None]:
+    """Sizes such as ``1,8,all``.
+
+    Raises:
+        InputError: one is neither a number from 1 on nor ``all``.
+    """
+    sizes: list[int | None] = []
+    for part in told.split(","):
+        if part != "all" and not (part.isdecimal() and int(part)):
+            raise InputError(f"--sizes {told}: {part!r} is not a number of labels; say 1,8,64,all")
+        sizes.append(None if part == "all" else int(part))
+    return sizes
 
 
 @click.command()
@@ -182,21 +198,31 @@ def read_both(name: str, data: Path, tickets: int, seed: int = 0) -> tuple[Label
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
+@click.option("--sizes", default="1,2,4,8,16,32,64,all", show_default=True, metavar="N,...")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--minutes", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True))
-@click.option("--tickets", default=1000, show_default=True, help="Most to test on.")
+@click.option("--labels", default=10_000, show_default=True, help="Most that all labels are.")
+@click.option("--tickets", default=1_000, show_default=True, help="Most to test on.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def main(
-    name: str, data: Path | None, seeds: int, minutes: float, tickets: int, quiet: bool
+    name: str,
+    data: Path | None,
+    sizes: str,
+    seeds: int,
+    minutes: float,
+    labels: int,
+    tickets: int,
+    quiet: bool,
 ) -> None:
     """Measure the label curve of a data set."""
-    train, test = read_both(name, data_folder(data), tickets)
-    curve = label_curve(train, test, seeds=seeds, minutes=minutes, quiet=quiet)
+    wanted = read_sizes(sizes)
+    train, test = read_both(name, data_folder(data), labels, tickets)
+    curve = label_curve(train, test, sizes=wanted, seeds=seeds, minutes=minutes, quiet=quiet)
     command = (
-        f"python -m eval.label_curve {name} --seeds {seeds} --minutes {minutes:g} "
-        f"--tickets {tickets}"
+        f"python -m eval.label_curve {name} --sizes {sizes} --seeds {seeds} "
+        f"--minutes {minutes:g} --labels {labels} --tickets {tickets}"
     )
-    plain = {"command": command, "machine": machine(), **curve}
+    plain = {"command": command, "machine": machine(), "labels": len(train), **curve}
     target = RESULTS / f"label_curve_{name}.json"
     target.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
     for approach, points in curve["approaches"].items():

@@ -18,7 +18,7 @@ from cascade.errors import InputError
 from cascade.llm.base import Answer, NoAnswer, Question
 from cascade.llm.settings import LLMSettings
 from eval import label_curve as module
-from eval.label_curve import crossing, draw, label_curve, main, read_both
+from eval.label_curve import crossing, draw, label_curve, main, read_both, read_sizes
 from eval.labelled import Labelled
 from eval.learners import CASCADE, IN_CONTEXT, LINEAR, PAIRS, PLAIN, VOTE, Learners, Means
 from train.few import FEW
@@ -219,17 +219,25 @@ def test_the_command_writes_what_it_measured(
     assert "all: 0.500" in result.stdout
     written = json.loads((tmp_path / "label_curve_banking77.json").read_text())
     assert written["approaches"] == said["approaches"]
-    assert "banking77 --seeds 2 --minutes 0.5" in written["command"]
+    assert "banking77 --sizes 1,2,4,8,16,32,64,all --seeds 2 --minutes 0.5" in written["command"]
+    assert written["labels"] == 27
     assert written["machine"]["cores"] >= 1
+
+
+def test_sizes_are_numbers_or_all() -> None:
+    assert read_sizes("1,8,all") == [1, 8, None]
+    for wrong in ("", "0", "1,x", "-1", "1.5"):
+        with pytest.raises(InputError, match=r"^--sizes .* is not a number of labels"):
+            read_sizes(wrong)
 
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"banking77.csv.gz: no such file"):
-        read_both("banking77", tmp_path, 10)
+        read_both("banking77", tmp_path, 10, 10)
 
 
 def test_labels_and_tests_never_meet(data: Path) -> None:
-    train, test = read_both("banking77", data, 50)
-    assert len(test) == 50
+    train, test = read_both("banking77", data, 900, 50)
+    assert (len(train), len(test)) == (900, 50)
     assert len(train.queues) == len(set(train.y.tolist())) == 77
     assert train.name != test.name, "the official split"
