@@ -117,7 +117,7 @@ def read_table(
         for line, label in zip(table.lines, table.labels, strict=True):
             if label in rare:
                 which = f"label {_short(label)}" if len(rare) <= SHOWN_LABELS else MANY
-                report.dropped[f"{which} has fewer than {min_rows} rows"].append(line)
+                report.dropped[f"{which} has fewer than {min_rows} rows (--min-rows)"].append(line)
         keep = np.asarray([i for i, label in enumerate(table.labels) if label not in rare], int)
         table = table.take(keep)
     for name, values in table.also.items():

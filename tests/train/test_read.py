@@ -69,7 +69,7 @@ def test_what_is_dropped_is_told_with_reason_and_lines(tmp_path: Path) -> None:
         "exact duplicate with another label": [25],
         "empty text once cleaned": [26],
         "3 fields, but the header has 2": [27],
-        "label 'rare' has fewer than 10 rows": [28],
+        "label 'rare' has fewer than 10 rows (--min-rows)": [28],
     }
     assert len(table) == report.kept == 20
     assert report.rows == 28
@@ -102,7 +102,7 @@ def test_the_wrong_label_column_does_not_print_every_ticket(tmp_path: Path) -> N
     rows += [(f"x{word_of(n)}", f"{n} {secret}") for n in range(30)]
     _, report = read(put(tmp_path, rows))
     assert report.dropped == {
-        "each of more than 20 labels has fewer than 10 rows": list(range(22, 52))
+        "each of more than 20 labels has fewer than 10 rows (--min-rows)": list(range(22, 52))
     }
     _, report = read(put(tmp_path, rows[:21]))
     (reason,) = report.dropped
@@ -187,7 +187,7 @@ def test_one_class_only(tmp_path: Path) -> None:
     rows = [*plenty("bug"), ("lonely", "access")]
     with pytest.raises(TrainingError, match="column 'queue' has one class only, 'bug'") as caught:
         read(put(tmp_path, rows))
-    assert "1 label 'access' has fewer than 10 rows" in str(caught.value)
+    assert "1 label 'access' has fewer than 10 rows (--min-rows)" in str(caught.value)
 
 
 def test_nothing_left(tmp_path: Path) -> None:
