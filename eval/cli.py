@@ -1,42 +1,157 @@
-"""``cascade eval``: train on public data sets and write down what came of it."""
+"""``cascade eval``, ``cascade compare`` and ``cascade study``."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cascade.bundle import Bundle, Manifest
-from cascade.errors import InputError
+from cascade.bundle import Bundle, Columns
+from cascade.errors import ColumnError, InputError
 from cascade.llm.settings import LLMSettings
-from cascade.machine import cores
-from eval.datasets import DATASETS, Files, data_folder
+from cascade.stages.base import QUEUE
 
 if TYPE_CHECKING:
-    from train.options import Options
+    from eval.judge import How
 
-RESULTS = Path(__file__).parent / "results"
-DEFAULT = ("it_service_topics", "banking77")
+text_option = click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    metavar="COLUMN",
+    help="Column with the text; several are joined.  [default: as in training]",
+)
+label_option = click.option(
+    "--label",
+    metavar="COLUMN",
+    help="Column with the right queue.  [default: as in training]",
+)
+prices_option = click.option(
+    "--prices",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of what machines and people cost.  [default: eval/prices.toml]",
+)
+costs_option = click.option(
+    "--costs",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of what misroutes cost, as for cascade gate: mistakes are ranked by it.",
+)
+quote_option = click.option(
+    "--quote", is_flag=True, help="Mistakes quote the tickets, masked: for those who may read them."
+)
+quick_option = click.option(
+    "--quick", is_flag=True, help="Leave out the language model, HTTP, stability and stress."
+)
+quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
+reports_option = click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the report.  [default: reports/ and the bundle's name]",
+)
 
 
 @click.command(
     name="eval",
     epilog="\b\nExamples:\n"
-    "  cascade eval\n"
-    "  cascade eval banking77 --minutes 30 --data /srv/datasets\n"
-    "  cascade eval banking77 --reuse --in-context 500\n",
+    "  cascade eval bundles/it held_out.csv\n"
+    "  cascade eval bundles/it held_out.csv --costs costs.toml --quote --report reports/may\n"
+    "  cascade eval bundles/it new_names.csv --text body --label team --quick\n",
 )
-@click.argument("names", nargs=-1, type=click.Choice(sorted(DATASETS)))
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@text_option
+@label_option
+@reports_option
+@prices_option
+@costs_option
+@quote_option
+@quick_option
+@quiet_option
+def evaluate(
+    bundle: Path,
+    file: Path,
+    texts: tuple[str, ...],
+    label: str | None,
+    report: Path | None,
+    prices: Path | None,
+    costs: Path | None,
+    quote: bool,
+    quick: bool,
+    quiet: bool,
+) -> None:
+    """Measure BUNDLE on the labelled tickets of FILE, which it was not trained on.
+
+    Prints a table and writes report.html, report.md and report.json. A row with a label that the
+    bundle does not know is left out and named.
+    """
+    from eval.judge import judge
+    from eval.labelled import read_labelled
+    from eval.recommend import recommend
+
+    opened = Bundle.open(bundle)
+    queues = opened.manifest.heads[QUEUE]
+    columns = _columns(opened, texts, label)
+    labelled = _explained(file, columns, lambda: read_labelled(file, columns, queues))
+    how = _how(prices, costs, quote, quick, quiet)
+    for note in labelled.notes:
+        click.echo(note)
+    record = judge(bundle, labelled, how, say=click.echo)
+    record["command"] = f"cascade eval {bundle} {file}"
+    record["recommendation"] = recommend(record)
+    _write(record, report or Path("reports") / opened.manifest.name)
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  cascade compare bundles/old bundles/new held_out.csv\n"
+    "  cascade compare bundles/old bundles/new held_out.csv --json > comparison.json\n",
+)
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@text_option
+@label_option
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def compare(
+    old: Path, new: Path, file: Path, texts: tuple[str, ...], label: str | None, as_json: bool
+) -> None:
+    """Is the bundle NEW better than OLD on the labelled tickets of FILE, and how sure is that?
+
+    Both answer the same tickets, so the difference has a paired interval. Neither may have been
+    trained on them.
+    """
+    from eval.compare import compare as measure
+    from eval.compare import lines
+
+    columns = _columns(Bundle.open(old), texts, label)
+    result = _explained(
+        file,
+        columns,
+        lambda: measure(old, new, file, columns, lambda line: click.echo(line, err=True)),
+    )
+    click.echo(json.dumps(result, indent=2) if as_json else "\n".join(lines(result)))
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  cascade study tickets.csv.gz --text subject --text body --label queue\n"
+    "  cascade study banking77 --minutes 30 --data /srv/datasets --curve 3\n"
+    "  cascade study tickets.csv.gz --text text --label label --peer setfit --peer model2vec\n",
+)
+@click.argument("source", metavar="FILE|SET")
+@text_option
+@label_option
+@click.option("--date", metavar="COLUMN", help="Column with an ISO 8601 date: split by time.")
+@click.option("--test", type=click.Path(path_type=Path), help="Tickets to test on, if apart.")
 @click.option(
     "--minutes",
-    default=60.0,
+    default=15.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Most time for fine-tuning the encoder, for each data set.",
+    help="Most time for fine-tuning the encoder.",
 )
 @click.option(
     "--tokens",
@@ -46,106 +161,136 @@ DEFAULT = ("it_service_topics", "banking77")
     help="Most tokens of a ticket that the encoder reads.",
 )
 @click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
-)
-@click.option(
     "--bundles",
     default="bundles",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where bundles are written.",
+    help="Where the bundle is written.",
 )
 @click.option(
-    "--results",
-    default=RESULTS,
+    "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the figures are written.",
-)
-@click.option(
-    "--in-context",
-    default=0,
-    metavar="N",
-    type=click.IntRange(0),
-    help="Also ask the llm stage's model about N test tickets, with and without examples.",
+    help="Folder of the public sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
 @click.option("--reuse", is_flag=True, help="Do not train where the bundle is there.")
-@click.option("--quiet", is_flag=True, help="No progress bars.")
-def evaluate(
-    names: tuple[str, ...],
+@click.option("--no-baselines", is_flag=True, help="Leave out the baselines.")
+@click.option(
+    "--curve",
+    default=0,
+    metavar="SEEDS",
+    type=click.IntRange(0),
+    help="Also train on 1, 2, 4, … labels a queue, with so many seeds: takes long.",
+)
+@click.option("--peer", "peers", multiple=True, help="Also fit another library's classifier.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Also write the figures to a file.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@reports_option
+@prices_option
+@costs_option
+@quote_option
+@quick_option
+@quiet_option
+def study(
+    source: str,
+    texts: tuple[str, ...],
+    label: str | None,
+    date: str | None,
+    test: Path | None,
     minutes: float,
     tokens: int,
-    data: Path | None,
     bundles: Path,
-    results: Path,
-    in_context: int,
+    data: Path | None,
     reuse: bool,
+    no_baselines: bool,
+    curve: int,
+    peers: tuple[str, ...],
+    keep: Path | None,
+    seed: int,
+    report: Path | None,
+    prices: Path | None,
+    costs: Path | None,
+    quote: bool,
+    quick: bool,
     quiet: bool,
 ) -> None:
-    """Train a cascade on each of NAMES and write its figures to eval/results/NAME.json.
+    """Train on a file of past tickets and measure everything on what was held out of it.
 
-    The figures are those of the test split, which nothing was fitted on. Without NAMES:
-    it_service_topics and banking77. Who answers in the llm stage is set as for cascade serve.
+    FILE is as for cascade train; SET is one of the public data sets. Beside each stage and the
+    cascade stand baselines; prints a table and writes report.html, report.md and report.json.
     """
-    from train.fit import train
+    from eval.study import Plan, plain
+    from eval.study import study as measure
     from train.options import Options
 
-    folder = data_folder(data)
-    for name in names or DEFAULT:
-        click.echo(f"== {name}")
-        files = DATASETS[name](folder, bundles / "eval-data")
-        options = Options(
-            files.columns,
-            min_rows=files.min_rows,
-            minutes=minutes,
-            tokens=tokens,
-            llm=LLMSettings.read(os.environ),
-            test_file=files.test,
-            quiet=quiet,
-        )
-        there = bundles / name
-        if reuse and there.is_dir():
-            bundle = Bundle.open(there)
-        else:
-            bundle = train(files.train, there, options, click.echo)
-        target = results / f"{name}.json"
-        result = _result(bundle.manifest, minutes)
-        if in_context:
-            result["in_context"] = _ask_all(bundle, files, options, in_context)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(result, indent=2) + "\n")
-        click.echo(f"figures in {target}\n")
+    name, files = _files(source, texts, label, date, test, data, bundles)
+    options = Options(
+        files.columns,
+        min_rows=files.min_rows,
+        minutes=minutes,
+        tokens=tokens,
+        llm=LLMSettings.read(os.environ),
+        seed=seed,
+        quiet=quiet,
+    )
+    plan = Plan(not no_baselines, curve, peers=peers, reuse=reuse)
+    how = _how(prices, costs, quote, quick, quiet, seed)
+    record = measure(files, bundles / name, options, plan, how, click.echo)
+    record["command"] = f"cascade study {source} --minutes {minutes:g}"
+    _write(record, report or Path("reports") / name)
+    if keep:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        keep.write_text(plain(record), encoding="utf-8")
 
 
-def _ask_all(bundle: Bundle, files: Files, options: Options, tickets: int) -> dict[str, Any]:
-    """In-context learning on the bundle's own test split."""
-    from cascade.router import Cascade
-    from cascade.stages.base import QUEUE
-    from eval.in_context import in_context
-    from train.fit import read_split
-    from train.read import encode
+def _files(
+    source: str,
+    texts: tuple[str, ...],
+    label: str | None,
+    date: str | None,
+    test: Path | None,
+    data: Path | None,
+    bundles: Path,
+) -> tuple[str, Any]:
+    """The name of what is studied, and its files."""
+    from eval.datasets import DATASETS, Files, data_folder
 
-    table, held, split = read_split(files.train, options, lambda line: None)
-    if table.fingerprint != bundle.manifest.data["sha256"]:
-        raise InputError(f"{bundle.path}: was trained on other data than {files.train}")
-    test = held if held is not None else table.take(split.test)
-    y = encode(test, bundle.manifest.heads)[QUEUE]
-    cascade = Cascade.load(bundle.path, llm=LLMSettings.read(os.environ).backend)
-    figures = in_context(cascade, test.texts, y, tickets, quiet=options.quiet)
-    for name, row in figures.items():
-        if isinstance(row, dict):
-            ms = f", p50 {row['ms_p50']} ms, p95 {row['ms_p95']} ms" if "ms_p50" in row else ""
-            click.echo(f"  {name}: macro-F1 {row['macro_f1']}, accuracy {row['accuracy']}{ms}")
-    return figures
+    if source in DATASETS:
+        return source, DATASETS[source](data_folder(data), bundles / "eval-data")
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{source}: no such file, and none of the sets {', '.join(DATASETS)}")
+    if not texts or not label:
+        raise InputError(f"{source}: say which columns hold text and queue, --text and --label")
+    return path.name.partition(".")[0], Files(path, Columns(texts, label, date=date), test)
 
 
-def _result(manifest: Manifest, minutes: float) -> dict[str, Any]:
-    return {
-        "command": f"cascade eval {manifest.name} --minutes {minutes:g}",
-        "created": manifest.created,
-        "machine": {"cores": cores(), "system": platform.system(), "cpu": platform.machine()},
-        "data": manifest.data,
-        "versions": manifest.versions,
-        "figures": manifest.figures,
-    }
+def _columns(bundle: Bundle, texts: tuple[str, ...], label: str | None) -> Columns:
+    """Those of the bundle's training, unless others are named."""
+    known = bundle.manifest.columns
+    return Columns(texts or known.text, label or known.label)
+
+
+def _explained(file: Path, columns: Columns, read: Any) -> Any:
+    try:
+        return read()
+    except ColumnError as error:
+        raise InputError(
+            f"{error}; name the columns of {file.name} with --text and --label"
+        ) from None
+
+
+def _how(
+    prices: Path | None, costs: Path | None, quote: bool, quick: bool, quiet: bool, seed: int = 0
+) -> How:
+    from eval.judge import QUICK, Depth, How
+
+    return How(QUICK if quick else Depth(), prices, costs, quote, seed, quiet)
+
+
+def _write(record: dict[str, Any], folder: Path) -> None:
+    from eval.report import table, write_report
+
+    shown: Any = record
+    for line in ["", *table(shown), "", *record["recommendation"], ""]:
+        click.echo(line)
+    click.echo(f"wrote {write_report(shown, folder)}")

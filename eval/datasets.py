@@ -15,6 +15,8 @@ from cascade.errors import InputError
 from train.read import MIN_ROWS
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "eval" / "results"
+"""Where figures are kept beside the code."""
 TEXT_AND_LABEL = Columns(text=("text",), label="label", id="id")
 
 

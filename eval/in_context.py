@@ -8,30 +8,24 @@ one table.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cascade.clean import clean
 from cascade.errors import InputError
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE
 from cascade.stages.llm import SHOTS, LLMStage
 from cascade.stages.neighbours import NeighboursStage
-from train.measures import quality, times
+from eval.labelled import Labelled
+from eval.latency import percentiles
+from train.measures import quality
 
 
 def in_context(
-    cascade: Cascade,
-    texts: Sequence[str],
-    y: NDArray[np.int64],
-    tickets: int,
-    *,
-    seed: int = 0,
-    quiet: bool = False,
+    cascade: Cascade, labelled: Labelled, tickets: int, *, seed: int = 0, quiet: bool = False
 ) -> dict[str, Any]:
     """Figures of the llm stage's model alone, zero-shot and few-shot, and of what it stands beside.
 
@@ -39,9 +33,12 @@ def in_context(
     an answer counts as wrong.
 
     Args:
-        texts: raw, of tickets that nothing was fitted on.
-        y: ``(n,)`` their queues.
+        labelled: tickets that nothing was fitted on.
         tickets: how many of them to ask about, drawn by seed.
+
+    Returns:
+        ``tickets``, ``backend``; ``shots``: by name the quality, ``answered``, and times; and of
+        the same tickets the quality of the ``neighbours``' vote and of the ``cascade``.
 
     Raises:
         InputError: the bundle has no llm stage.
@@ -50,28 +47,41 @@ def in_context(
     llm, neighbours = by_name.get("llm"), by_name.get("neighbours")
     if not isinstance(llm, LLMStage) or not isinstance(neighbours, NeighboursStage):
         raise InputError("the bundle has no llm stage, so there is nobody to ask")
-    rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:tickets])
-    asked, truth = [texts[row] for row in rows], y[rows]
-    cleaned = [clean(text) for text in asked]
-    votes = neighbours.predict(cleaned)[QUEUE]
-    classes = len(cascade.queues)
-    out: dict[str, Any] = {"tickets": len(rows), "backend": llm.backend.name}
-    for name, shots in (("zero-shot", 0), (f"{SHOTS}-shot", SHOTS)):
-        stage = llm.with_shots(shots)
-        guess = np.full(len(rows), -1, dtype=np.int64)
-        ms = np.empty(len(rows))
-        for at in tqdm(range(len(rows)), desc=name, unit="ticket", disable=quiet):
-            start = time.perf_counter()
-            advice = stage.advise([cleaned[at]], votes[at : at + 1], None)
-            ms[at] = (time.perf_counter() - start) * 1000
-            if not advice.reasons[0]:
-                guess[at] = int(advice.probabilities[QUEUE][0].argmax())
-        answered = guess >= 0
-        wrong = (truth + 1) % classes
-        told = quality(truth, np.where(answered, guess, wrong), classes)
-        out[name] = {**told, "answered": round(float(answered.mean()), 4), **times(ms)}
-    out["neighbours"] = quality(truth, votes.argmax(axis=1), classes)
+    some = labelled.sample(tickets, seed)
+    y, k = some.y, len(cascade.queues)
+    votes = neighbours.predict(some.cleaned)[QUEUE]
+    shots = {
+        f"{count}-shot" if count else "zero-shot": _asked(llm.with_shots(count), some, votes, quiet)
+        for count in (0, SHOTS)
+    }
     number = {queue: at for at, queue in enumerate(cascade.queues)}
-    routed = np.asarray([number[cascade.route([text])[0].queue] for text in asked])
-    out["cascade"] = quality(truth, routed, classes)
-    return out
+    decided = np.asarray([number[decision.queue] for decision in cascade.route(some.texts)])
+    return {
+        "tickets": len(some),
+        "backend": llm.backend.name,
+        "shots": shots,
+        "neighbours": quality(y, votes.argmax(axis=1), k),
+        "cascade": quality(y, decided, k),
+    }
+
+
+def _asked(
+    stage: LLMStage, some: Labelled, votes: NDArray[np.float32], quiet: bool
+) -> dict[str, Any]:
+    guess = np.full(len(some), -1, dtype=np.int64)
+    ms = np.empty(len(some))
+    cpu = time.process_time()
+    for at in tqdm(range(len(some)), desc=stage.name, unit="ticket", disable=quiet):
+        start = time.perf_counter()
+        advice = stage.advise([some.cleaned[at]], votes[at : at + 1], None)
+        ms[at] = (time.perf_counter() - start) * 1000
+        if not advice.reasons[0]:
+            guess[at] = int(advice.probabilities[QUEUE][0].argmax())
+    cpu = time.process_time() - cpu
+    return {
+        **quality(some.y, guess, len(some.queues)),
+        "answered": round(float((guess >= 0).mean()), 4),
+        **percentiles(ms),
+        "ms_mean": round(float(ms.mean()), 2),
+        "cpu_ms": round(1000 * cpu / len(some), 2),
+    }

@@ -112,5 +112,5 @@ def per_1000(
         "llm": TICKETS * llm_calls_share * call,
         "people": TICKETS * review_share * prices.minutes_per_review * prices.minute,
     }
-    rounded = {name: round(part, 4) for name, part in parts.items()}
-    return {"currency": prices.currency, **rounded, "sum": round(sum(parts.values()), 4)}
+    rounded = {name: round(part, 7) for name, part in parts.items()}
+    return {"currency": prices.currency, **rounded, "sum": round(sum(parts.values()), 7)}

@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 def macro_f1(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> float:
-    """Mean F1 over the classes that occur in ``y`` or ``guess``."""
-    table = np.bincount(y * classes + guess, minlength=classes * classes)
-    return float(_macro_f1(table.reshape(1, classes, classes))[0])
+    """Mean F1 over the classes that occur in ``y`` or ``guess``; a guess of -1 is no answer."""
+    table = np.bincount(_cells(y, guess, classes), minlength=classes * (classes + 1))
+    return float(_macro_f1(table.reshape(1, classes, classes + 1))[0])
 
 
 def interval(
@@ -28,18 +28,23 @@ def interval(
 ) -> tuple[float, float]:
     """95 % bootstrap interval of macro-F1 (percentile method, 1,000 resamples of the tickets)."""
     random = np.random.default_rng(seed)
-    cells, counts = np.unique(y * classes + guess, return_counts=True)
+    cells, counts = np.unique(_cells(y, guess, classes), return_counts=True)
     drawn = random.multinomial(len(y), counts / len(y), size=RESAMPLES)
-    tables = np.zeros((RESAMPLES, classes * classes))
+    tables = np.zeros((RESAMPLES, classes * (classes + 1)))
     tables[:, cells] = drawn
-    low, high = np.percentile(_macro_f1(tables.reshape(-1, classes, classes)), [2.5, 97.5])
+    low, high = np.percentile(_macro_f1(tables.reshape(-1, classes, classes + 1)), [2.5, 97.5])
     return float(low), float(high)
 
 
+def _cells(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """``(n,)`` cells of a table of true by guessed class, whose last column is no answer."""
+    return np.asarray(y * (classes + 1) + np.where(guess < 0, classes, guess))
+
+
 def _macro_f1(tables: NDArray[Any]) -> NDArray[np.float64]:
-    """Macro-F1 of ``(m, k, k)`` tables of true by guessed class."""
+    """Macro-F1 of ``(m, k, k + 1)`` tables of true by guessed class, or none."""
     hits = np.diagonal(tables, axis1=1, axis2=2)
-    total = tables.sum(axis=1) + tables.sum(axis=2)
+    total = tables.sum(axis=1)[:, :-1] + tables.sum(axis=2)
     f1 = 2 * hits / np.maximum(total, 1)
     present = total > 0
     return np.asarray((f1 * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1))

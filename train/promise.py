@@ -224,7 +224,7 @@ def _needs(
     error: float,
     doubt: float,
 ) -> int | None:
-    """The fewest labelled tickets with which some threshold is likely to pass, if they are like these.
+    """The fewest labelled tickets, such as these, with which some threshold is likely to pass.
 
     More than there are, always: with so many it has just failed.
     """

@@ -13,10 +13,11 @@ from cascade.router import Cascade
 from cascade.stages.llm import LLMStage
 from cascade.stages.neighbours import NeighboursStage, Vote
 from eval.in_context import in_context
+from eval.labelled import Labelled
 
 HEADS = {"queue": ("Billing", "Network")}
 TEXTS = ["the invoice is wrong", "vpn is down", "refund the invoice", "no wifi, no vpn"]
-Y = np.asarray([0, 1, 0, 1])
+HELD = Labelled("held.csv", TEXTS, np.asarray([0, 1, 0, 1]), HEADS["queue"], [2, 3, 4, 5])
 
 
 class Knowing:
@@ -45,18 +46,20 @@ def cascade(*names: str) -> Cascade:
 
 
 def test_with_examples_it_knows_and_without_it_does_not() -> None:
-    figures = in_context(cascade("neighbours", "llm"), TEXTS, Y, 4, quiet=True)
+    figures = in_context(cascade("neighbours", "llm"), HELD, 4, quiet=True)
     assert figures["backend"] == "knowing"
-    assert figures["8-shot"]["accuracy"] == 1 and figures["8-shot"]["answered"] == 1
-    assert figures["zero-shot"]["accuracy"] == 0 and figures["zero-shot"]["answered"] == 0
+    assert figures["shots"]["8-shot"]["accuracy"] == 1
+    assert figures["shots"]["8-shot"]["answered"] == 1
+    assert figures["shots"]["zero-shot"]["accuracy"] == 0
+    assert figures["shots"]["zero-shot"]["answered"] == 0
     assert figures["neighbours"]["accuracy"] == 1
     assert figures["cascade"]["accuracy"] == 1
 
 
 def test_only_so_many_tickets_are_asked_about() -> None:
-    assert in_context(cascade("neighbours", "llm"), TEXTS, Y, 2, quiet=True)["tickets"] == 2
+    assert in_context(cascade("neighbours", "llm"), HELD, 2, quiet=True)["tickets"] == 2
 
 
 def test_a_bundle_without_an_llm_stage_has_nobody_to_ask() -> None:
     with pytest.raises(InputError, match="no llm stage"):
-        in_context(cascade("neighbours"), TEXTS, Y, 2, quiet=True)
+        in_context(cascade("neighbours"), HELD, 2, quiet=True)
