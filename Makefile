@@ -2,17 +2,23 @@
 PYTHON ?= python3
 VENV ?= .venv
 BUNDLE ?= bundles/starter
-MINUTES ?= 60
+MINUTES ?= 4
+DATA ?= bundles/starter.csv.gz
+TEXT ?= subject body
+LABEL ?= queue
+SET ?= banking77
 # For instance PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu": see the README.
 PIP_FLAGS ?=
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint eval clean
+.PHONY: help serve test lint eval eval-check clean
 help:
 	@echo "make serve   environment, starter bundle, service on 127.0.0.1:8080"
 	@echo "make test    environment, all tests"
 	@echo "make lint    ruff and mypy"
-	@echo "make eval    train and measure on public data sets (CASCADE_DATA, MINUTES): hours"
+	@echo "make eval    train and measure everything on the starter tickets: some minutes"
+	@echo "             DATA=tickets.csv TEXT='subject body' LABEL=queue MINUTES=30 for your own"
+	@echo "make eval-check SET=banking77 MINUTES=30   is it still as good as the kept results?"
 	@echo "make clean   remove the environment and the starter bundle"
 
 $(BIN)/python:
@@ -50,8 +56,12 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-eval: $(VENV)/.train
-	$(BIN)/cascade eval --minutes $(MINUTES)
+eval: $(VENV)/.train $(DATA)
+	$(BIN)/cascade study $(DATA) $(addprefix --text ,$(TEXT)) --label $(LABEL) --minutes $(MINUTES)
+
+eval-check: $(VENV)/.train
+	$(BIN)/cascade study $(SET) --minutes $(MINUTES)
+	$(BIN)/python -m eval.check reports/$(SET)/report.json eval/results/$(SET).json
 
 clean:
 	rm -rf $(VENV) bundles/starter bundles/starter.csv.gz *.egg-info

@@ -162,7 +162,7 @@ def compare(
 )
 @click.option(
     "--bundles",
-    default="bundles",
+    default="bundles/eval",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the bundle is written.",
@@ -255,7 +255,7 @@ def _files(
     from eval.datasets import DATASETS, Files, data_folder
 
     if source in DATASETS:
-        return source, DATASETS[source](data_folder(data), bundles / "eval-data")
+        return source, DATASETS[source](data_folder(data), bundles / "data")
     path = Path(source)
     if not path.is_file():
         raise InputError(f"{source}: no such file, and none of the sets {', '.join(DATASETS)}")

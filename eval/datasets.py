@@ -115,6 +115,12 @@ def _nlbse2024(data: Path, work: Path) -> Files:
     )
 
 
+def _airline_tweets(data: Path, work: Path) -> Files:
+    """Short and noisy, by sentiment: three classes that overlap."""
+    columns = Columns(text=("text",), label="airline_sentiment", id="id")
+    return Files(data / "airline_tweets_sentiment" / "airline_tweets.csv.gz", columns)
+
+
 def _starter(data: Path, work: Path) -> Files:
     """Generated tickets: for times on long texts, never to claim quality."""
     from train.starter import write
@@ -137,6 +143,7 @@ DATASETS: dict[str, Callable[[Path, Path], Files]] = {
     "hint3_curekart": partial(_hint3, "curekart"),
     "hint3_powerplay11": partial(_hint3, "powerplay11"),
     "nlbse2024": _nlbse2024,
+    "airline_tweets": _airline_tweets,
     "starter": _starter,
 }
 """Each takes the folder of data sets and a folder to write to."""
