@@ -56,19 +56,24 @@ class Together:
 
 
 class Routed:
-    """The cascade: its best queue, as sure as the decision is, acted on or not."""
+    """A cascade: its best queue of each ticket, settled or not, as sure as the decision is.
+
+    Args:
+        cascade: is asked.
+        queues: the columns of the answers, where there are more than its own.
+    """
 
     name = "cascade"
 
-    def __init__(self, cascade: Cascade) -> None:
+    def __init__(self, cascade: Cascade, queues: Sequence[str] = ()) -> None:
         self._cascade = cascade
+        self._number = {queue: at for at, queue in enumerate(queues or cascade.queues)}
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``(n, k)``: each decision's confidence in its queue, and 0 for all others."""
-        number = {queue: at for at, queue in enumerate(self._cascade.queues)}
-        out = np.zeros((len(texts), len(number)), dtype=np.float32)
+        out = np.zeros((len(texts), len(self._number)), dtype=np.float32)
         for row, decision in enumerate(self._cascade.route(texts)):
-            out[row, number[decision.queue]] = decision.confidence
+            out[row, self._number[decision.queue]] = decision.confidence
         return out
 
 

@@ -27,7 +27,7 @@ from cascade.stages.base import QUEUE, softmax
 from cascade.stages.encoder import TokenWindow
 from cascade.stages.llm import LLMStage
 from cascade.stages.neighbours import NeighboursStage
-from eval.approach import Approach
+from eval.approach import Approach, Routed
 from eval.baselines import Baseline
 from eval.labelled import Labelled
 from train.bert import Encoder, pretrained
@@ -187,22 +187,6 @@ class Learners:
                 return softmax(model.scores(features).numpy())
 
         return Baseline(name, answer)
-
-
-@dataclass(frozen=True)
-class Routed:
-    """A cascade as an `Approach`: its best queue of each ticket, whether settled or not."""
-
-    cascade: Cascade
-    queues: Sequence[str]
-    name: str = CASCADE
-
-    def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Approach.predict`: each queue's share is its confidence."""
-        out = np.zeros((len(texts), len(self.queues)), dtype=np.float32)
-        for row, decision in enumerate(self.cascade.route(list(texts))):
-            out[row, self.queues.index(decision.queue)] = decision.confidence
-        return out
 
 
 def _write(path: Path, labelled: Labelled) -> None:
