@@ -14,7 +14,9 @@ import click
 from cascade.errors import CascadeError, MissingExtraError
 
 SUMMARIES = {
-    "eval": "Train and measure on public data sets.",
+    "eval": "Measure a bundle on labelled tickets, with a report.",
+    "compare": "Is a new bundle better than the old one?",
+    "study": "Train on a file and measure everything on what was held out.",
     "gate": "Choose what a bundle settles: by precision, cost or budget.",
     "llm": "Look at a language-model server.",
     "route": "Route one ticket.",

@@ -119,7 +119,12 @@ def _in_context(record: Mapping[str, Any]) -> Iterator[str]:
             f"{milliseconds(shot['ms_p95'])} ms at p95."
         )
     crossing = (record.get("label_curve") or {}).get("crossing")
-    if crossing:
+    if crossing == 1:
+        yield (
+            "With this language model training is better from the first label of a queue on; a "
+            "larger one may move that."
+        )
+    elif crossing:
         yield (
             f"In-context learning is the right choice below about {crossing} labels a queue: for "
             "a queue that opens tomorrow, or a taxonomy that changes faster than labels come in. "

@@ -79,6 +79,8 @@ def test_in_context_learning_gets_its_due() -> None:
     assert "a queue that opens tomorrow" in told
     told = "\n".join(recommend(record(CASCADE, in_context=asked, label_curve={"crossing": 8})))
     assert "below about 8 labels a queue" in told
+    told = "\n".join(recommend(record(CASCADE, in_context=asked, label_curve={"crossing": 1})))
+    assert "from the first label" in told and "right choice" not in told
 
 
 def test_what_changes_when_asked_again_is_named() -> None:
