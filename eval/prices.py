@@ -29,6 +29,7 @@ class Prices:
         output_1000: 1,000 tokens of answers.
         minute: of the person who reviews.
         minutes_per_review: that one ticket takes.
+        minutes_per_misroute: that a ticket takes which was acted on in the wrong queue.
     """
 
     currency: str
@@ -38,6 +39,7 @@ class Prices:
     output_1000: float
     minute: float
     minutes_per_review: float
+    minutes_per_misroute: float
 
 
 KEYS = tuple(field.name for field in fields(Prices))
@@ -79,6 +81,7 @@ def per_1000(
     prices: Prices,
     cpu_ms: float,
     review_share: float = 0.0,
+    misrouted_share: float = 0.0,
     llm_calls_share: float = 0.0,
     llm_seconds: float = 0.0,
     *,
@@ -88,11 +91,12 @@ def per_1000(
     """What 1,000 tickets cost.
 
     People stand apart, as they cost more than all machines: who sends everything to review
-    computes little and is dear.
+    computes little and is dear, and so is who asks nobody and is often wrong.
 
     Args:
         cpu_ms: of our own process, a ticket; the built-in reader's work is in it.
         review_share: of the tickets that a person looks at, in [0, 1].
+        misrouted_share: of the tickets that are acted on in the wrong queue, in [0, 1].
         llm_calls_share: calls of a language-model server a ticket, >= 0.
         llm_seconds: that a call keeps a GPU busy; 0 for a metered model. The time of a call
             that had the server to itself, so an upper bound where it takes several at a time.
@@ -100,7 +104,8 @@ def per_1000(
         output_tokens: of its answer.
 
     Returns:
-        ``currency``, the parts ``machine``, ``llm`` and ``people``, and their ``sum``.
+        ``currency``, the parts ``machine``, ``llm``, ``people`` (who review) and ``misroutes``, and
+        their ``sum``.
     """
     call = (
         llm_seconds / HOUR * prices.gpu_hour
@@ -111,6 +116,7 @@ def per_1000(
         "machine": TICKETS * cpu_ms / 1000 / HOUR * prices.core_hour,
         "llm": TICKETS * llm_calls_share * call,
         "people": TICKETS * review_share * prices.minutes_per_review * prices.minute,
+        "misroutes": TICKETS * misrouted_share * prices.minutes_per_misroute * prices.minute,
     }
     rounded = {name: round(part, 7) for name, part in parts.items()}
     return {"currency": prices.currency, **rounded, "sum": round(sum(parts.values()), 7)}

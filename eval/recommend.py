@@ -64,10 +64,32 @@ def _people(record: Mapping[str, Any]) -> Iterator[str]:
         f"With its gates the cascade settles {percent(settled)} of the tickets by itself; the "
         f"other {percent(1 - settled)} go to people with a suggestion."
     )
-    if cost and cost["people"] > cost["machine"]:
+    if cost:
         yield (
-            f"1,000 tickets cost {money(cost['sum'])} {cost['currency']}, of which "
-            f"{money(cost['machine'])} is the machine: what a person need not look at saves most."
+            f"1,000 tickets cost {money(cost['sum'])} {cost['currency']}: "
+            f"{money(cost['people'])} for people who review, {money(cost['misroutes'])} for wrong queues, "
+            f"{money(cost['machine'] + cost['llm'])} for machines."
+        )
+        yield from _cheaper(row, record["rows"])
+
+
+def _cheaper(cascade: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Whether acting on every ticket, without people, would cost less at these prices."""
+    rest = [row for row in rows if row["name"] != CASCADE and row.get("cost")]
+    if not rest:
+        return
+    best = min(rest, key=lambda row: row["cost"]["sum"])
+    its, own = best["cost"], cascade["cost"]
+    if its["sum"] < own["sum"]:
+        yield (
+            f"At these prices it would be cheaper to act on every answer of {_the(best)}, at "
+            f"{money(its['sum'])} {its['currency']}: looks cost more here than wrong queues; fit "
+            "the gates by cost (cascade gate --costs)."
+        )
+    else:
+        yield (
+            f"Acting on every answer of the next best, {_the(best)}, would cost "
+            f"{money(its['sum'])} {its['currency']}."
         )
 
 

@@ -153,5 +153,7 @@ def commit() -> str:
 
 
 def plain(record: dict[str, Any]) -> str:
-    """The record as JSON without its pictures: small enough to be kept beside the code."""
-    return json.dumps({k: v for k, v in record.items() if k != "plots"}, indent=1) + "\n"
+    """The record as JSON, small enough to be kept beside the code: no pictures, no matrix."""
+    kept = {key: its for key, its in record.items() if key != "plots"}
+    kept["mistakes"] = {k: v for k, v in record["mistakes"].items() if k != "confusion_matrix"}
+    return json.dumps(kept, indent=1) + "\n"

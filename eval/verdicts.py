@@ -98,7 +98,8 @@ def row(
             if said.settled.any()
             else None
         )
-    made["cost"] = per_1000(prices, float(told.get("cpu_ms") or 0.0), review, *llm)
+    wrong = float((said.acted_on & ~said.right(labelled)).mean())
+    made["cost"] = per_1000(prices, float(told.get("cpu_ms") or 0.0), review, wrong, *llm)
     return made
 
 
@@ -186,7 +187,7 @@ def llm_rows(asked: Mapping[str, Any], prices: Prices, *, served: bool) -> list[
                 "name": f"LLM on every ticket, {name}",
                 "kind": "llm",
                 **{key: its.get(key) for key in ("macro_f1", "macro_f1_95", "accuracy", *TIMES)},
-                "cost": per_1000(prices, cpu_ms, 0.0, *llm),
+                "cost": per_1000(prices, cpu_ms, 0.0, 1 - its["accuracy"], *llm),
                 "note": f"{asked['backend']}, on {asked['tickets']:,} tickets",
             }
         )

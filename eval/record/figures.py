@@ -37,10 +37,12 @@ class Speed(TypedDict, total=False):
 
 
 class Cost(TypedDict, total=False):
-    """What 1,000 tickets cost: the machine, the LLM's server, the people who review."""
+    """What 1,000 tickets cost: the machine, the LLM's server, the people who review, and wrong
+    queues that nobody looked at before."""
 
     machine: float | None
     llm: float | None
     people: float | None
+    misroutes: float | None
     sum: float | None
     currency: str

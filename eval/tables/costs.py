@@ -69,6 +69,7 @@ def cost_table(record: Record) -> Table:
             ("machine", cost("machine")),
             ("language model", cost("llm")),
             ("people who review", cost("people")),
+            ("wrong queues", cost("misroutes")),
             ("sum", cost("sum")),
         ],
         strong=is_cascade,

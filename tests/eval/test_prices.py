@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cascade.errors import InputError
 from eval.prices import PRICES, Prices, per_1000, read_prices
 
-ROUND = Prices("EUR", 3.6, 36.0, 0.01, 0.03, 2.0, 1.5)
+ROUND = Prices("EUR", 3.6, 36.0, 0.01, 0.03, 2.0, 1.5, 10.0)
 
 
 def written(folder: Path, **changes: object) -> Path:
@@ -90,6 +90,7 @@ def test_a_core_is_paid_by_its_time() -> None:
         "machine": 0.01,
         "llm": 0.0,
         "people": 0.0,
+        "misroutes": 0.0,
         "sum": 0.01,
     }
 
@@ -111,13 +112,21 @@ def test_who_sends_everything_to_review_is_not_cheap() -> None:
     assert lazy["sum"] > 9 * working["sum"]
 
 
+def test_who_asks_nobody_pays_for_what_goes_wrong() -> None:
+    bold = per_1000(ROUND, 0.1, misrouted_share=0.06)
+    careful = per_1000(ROUND, 0.1, review_share=0.1, misrouted_share=0.02)
+    assert bold["misroutes"] == 1200 and careful["misroutes"] == 400
+    assert careful["sum"] < bold["sum"]
+
+
 shares = st.floats(0, 1)
 
 
-@given(shares, shares, st.floats(0, 1e4), st.floats(0, 100))
+@given(shares, shares, shares, st.floats(0, 1e4), st.floats(0, 100))
 def test_the_sum_is_that_of_its_parts_and_grows_with_each(
-    review: float, calls: float, cpu_ms: float, seconds: float
+    review: float, wrong: float, calls: float, cpu_ms: float, seconds: float
 ) -> None:
-    cost = per_1000(ROUND, cpu_ms, review, calls, seconds)
-    assert cost["sum"] == pytest.approx(cost["machine"] + cost["llm"] + cost["people"], abs=2e-4)
-    assert per_1000(ROUND, cpu_ms + 1, review, calls, seconds)["sum"] > cost["sum"]
+    cost = per_1000(ROUND, cpu_ms, review, wrong, calls, seconds)
+    parts = ("machine", "llm", "people", "misroutes")
+    assert cost["sum"] == pytest.approx(sum(cost[part] for part in parts), abs=2e-4)
+    assert per_1000(ROUND, cpu_ms + 1, review, wrong, calls, seconds)["sum"] > cost["sum"]

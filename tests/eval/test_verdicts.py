@@ -14,8 +14,8 @@ from eval.prices import Prices
 from eval.verdicts import Verdicts, by_stage, calls, llm_rows, promises, routed, row
 
 QUEUES = ("access", "billing")
-PRICES = Prices("EUR", 3.6, 3.6, 0.0, 0.0, 1.0, 2.0)
-"""A second of a core or of a GPU costs 0.001, a look 2."""
+PRICES = Prices("EUR", 3.6, 3.6, 0.0, 0.0, 1.0, 2.0, 4.0)
+"""A second of a core or of a GPU costs 0.001, a look 2, a wrong queue 4."""
 TIMES = {"ms_p50": 1.0, "ms_p95": 2.0, "ms_p99": 3.0, "cpu_ms": 5.0, "per_second": 9.0}
 
 
@@ -43,6 +43,7 @@ def test_a_row_has_quality_times_and_cost() -> None:
     assert made["settled_macro_f1"] == pytest.approx(2 / 3, abs=1e-4)
     assert made["ms_p95"] == 2.0 and made["cpu_ms"] == 5.0
     assert made["cost"]["people"] == 500.0, "a quarter of 1,000 tickets, 2 each"
+    assert made["cost"]["misroutes"] == 1000.0, "another quarter, 4 each"
     assert made["cost"]["machine"] == pytest.approx(0.005), "5 ms of a core each"
 
 
@@ -100,7 +101,7 @@ def test_nothing_settled_breaks_no_promise_and_says_so() -> None:
 
 
 def test_a_server_is_paid_by_the_gpu_and_a_reader_by_the_core() -> None:
-    shot = {"macro_f1": 0.5, "cpu_ms": 10.0, "ms_mean": 100.0, "ms_p95": 120.0}
+    shot = {"macro_f1": 0.5, "accuracy": 0.5, "cpu_ms": 10.0, "ms_mean": 100.0, "ms_p95": 120.0}
     asked = {"tickets": 3, "backend": "m", "shots": {"8-shot": shot}}
     (served,) = llm_rows(asked, PRICES, served=True)
     (own,) = llm_rows(asked, PRICES, served=False)
