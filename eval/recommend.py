@@ -67,8 +67,8 @@ def _people(record: Mapping[str, Any]) -> Iterator[str]:
     if cost:
         yield (
             f"1,000 tickets cost {money(cost['sum'])} {cost['currency']}: "
-            f"{money(cost['people'])} for people who review, {money(cost['misroutes'])} for wrong queues, "
-            f"{money(cost['machine'] + cost['llm'])} for machines."
+            f"{money(cost['people'])} for people who review, {money(cost['misroutes'])} for wrong "
+            f"queues, {money(cost['machine'] + cost['llm'])} for machines."
         )
         yield from _cheaper(row, record["rows"])
 
