@@ -5,7 +5,6 @@ Through HTTP: `eval.http_latency`. Times mean nothing without the machine: see `
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import resource
@@ -27,7 +26,7 @@ from cascade.clean import clean
 from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
 from cascade.loading import load_stages
-from cascade.machine import cores
+from cascade.machine import cores, versions
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Adviser
 from eval.child import call
@@ -37,16 +36,6 @@ WARM = 20
 """Tickets that are asked first and not counted."""
 PERCENTS = (50, 95, 99)
 THREADS = "OMP_NUM_THREADS"
-LIBRARIES = (
-    "ticket-cascade",
-    "numpy",
-    "onnxruntime",
-    "tokenizers",
-    "bm25s",
-    "scikit-learn",
-    "torch",
-    "transformers",
-)
 
 
 def in_process(
@@ -179,7 +168,7 @@ def machine() -> dict[str, Any]:
         "threads": int(os.environ[THREADS]) if os.environ.get(THREADS, "").isdigit() else None,
         "system": platform.system(),
         "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -196,13 +185,3 @@ def _memory() -> int:
     limit = Path("/sys/fs/cgroup/memory.max")
     told = limit.read_text().strip() if limit.is_file() else "max"
     return min(most, int(told)) if told.isdigit() else most
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from cascade.clean import VERSION as CLEAN_VERSION
 from cascade.errors import InputError
 from cascade.gate import Gates
 from cascade.loading import GATES
+from cascade.machine import versions
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
 from cascade.scope import FOLDER, Scope
@@ -178,7 +178,7 @@ def _manifest(
         columns=options.columns,
         clean_version=CLEAN_VERSION,
         data=data,
-        versions=_versions(),
+        versions=versions(),
         seed=options.seed,
         figures=figures,
     )
@@ -281,22 +281,3 @@ def _checkpoint_file(out: Path) -> Path:
 def _shorten(values: tuple[str, ...], most: int = 12) -> str:
     more = f" and {len(values) - most} more" if len(values) > most else ""
     return ", ".join(values[:most]) + more
-
-
-def _versions() -> dict[str, str]:
-    names = (
-        "ticket-cascade",
-        "bm25s",
-        "scikit-learn",
-        "torch",
-        "transformers",
-        "onnxruntime",
-        "tokenizers",
-    )
-    found = {}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

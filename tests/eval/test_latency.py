@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from cascade.errors import CascadeError
-from eval import latency
 from eval.latency import WARM, in_process, machine, peak_memory
 
 TEXTS = ["vpn is down since this morning", "the invoice is wrong", "please reset my password"]
@@ -93,8 +92,3 @@ def test_the_machine_is_told_with_what_times_depend_on(monkeypatch: pytest.Monke
     assert told["cores"] >= 1 and told["memory_gib"] > 0.5 and told["load"] >= 0
     assert told["cpu"] and told["threads"] == 3
     assert {"ticket-cascade", "numpy", "onnxruntime"} <= set(told["versions"])
-
-
-def test_a_library_that_is_not_there_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "LIBRARIES", ("numpy", "no-such-library"))
-    assert list(machine()["versions"]) == ["numpy"]
