@@ -26,6 +26,7 @@ from eval.slices import slices
 from eval.stability import stability
 from eval.stress import stress
 from eval.verdicts import (
+    TIMES,
     Verdicts,
     by_stage,
     calls,
@@ -143,6 +144,7 @@ def _judge(
     if depth.asked and LLM in cascade.stage_names:
         say(f"  the language model, on {min(depth.asked, len(labelled)):,} tickets")
         asked = in_context(cascade, labelled, depth.asked, seed=how.seed, quiet=how.quiet)
+        asked["cascade"] |= {key: spent[key] for key in TIMES}
         record["in_context"] = asked
         rows += llm_rows(asked, prices, served=bool(settings.url))
     record["rows"] = rows

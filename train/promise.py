@@ -232,7 +232,10 @@ def _needs(
     best: int | None = None
     for t in grid:
         (n, wrong), (m, also_wrong) = _count(before, t), _count(tested, t)
-        settled, rate = n + m, (wrong + also_wrong + 0.5) / (n + m + 1)
+        settled, mistakes = n + m, wrong + also_wrong
+        rate = (mistakes + 0.5) / (settled + 1)
+        if not mistakes:  # a handful without a mistake says nothing against the target
+            rate = min(rate, error / 2)
         if rate >= error:
             continue
         sizes = np.unique(np.geomspace(1, MOST_TICKETS, 400).astype(np.int64))

@@ -142,6 +142,13 @@ def test_where_too_few_tickets_prove_it_the_number_that_would_do_is_told() -> No
     assert enough.threshold < NEVER
 
 
+def test_a_handful_without_a_mistake_is_too_few_and_not_too_bad() -> None:
+    confidence = np.asarray([0.9, 0.95, 0.99], dtype=np.float32)
+    right = Stopped(confidence, np.ones(3, dtype=bool), 3)
+    needs = keep(right, right, 0.95, 0.9).needs
+    assert needs is not None and needs > 6
+
+
 def test_where_even_the_surest_are_wrong_no_number_would_do() -> None:
     confidence = np.linspace(0.1, 1, 300, dtype=np.float32)
     wrong = Stopped(confidence, np.arange(300) % 2 == 0, 300)
