@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from cascade.errors import InputError
 from cascade.examples import Pool
 from cascade.stages.base import QUEUE
+from cascade.toml import read_toml
 
 WORDS = 8
 LEAST_EXAMPLES = 2
@@ -50,12 +50,7 @@ def read_descriptions(path: Path, queues: Sequence[str]) -> dict[str, str]:
         InputError: it cannot be read, is no such file, or names a queue that there is not; the
             message names the file and the nearest queue.
     """
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from None
+    plain = read_toml(path)
     table = plain.get("queues")
     if not isinstance(table, dict) or len(plain) > 1:
         raise InputError(f'{path}: it should hold one table, [queues], of lines Queue = "text"')

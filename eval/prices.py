@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from cascade.errors import InputError
+from cascade.toml import read_toml
 
 PRICES = Path(__file__).with_name("prices.toml")
 """Round figures to start from."""
@@ -52,12 +52,7 @@ def read_prices(path: Path = PRICES) -> Prices:
         InputError: it cannot be read, misses a price, or has one that makes no sense; the message
             names the file, the key and the fix.
     """
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from None
+    plain = read_toml(path)
     for key in plain:
         if key not in KEYS:
             (near,) = difflib.get_close_matches(key, KEYS, n=1, cutoff=0)

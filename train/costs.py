@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import InputError
+from cascade.toml import read_toml
 from train.course import Course, Run
 
 EXAMPLE = """\
@@ -126,12 +126,7 @@ def read_costs(path: Path, queues: Sequence[str], stages: Sequence[str]) -> Cost
         InputError: it cannot be read, misses a cost, or has one that makes no sense; the message
             names the file, the key and what was likely meant.
     """
-    try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from None
+    plain = read_toml(path)
     file = _File(path)
     file.check(plain, TOP, "key")
     currency = plain.get("currency", "")
