@@ -38,6 +38,13 @@ def test_the_cheapest_of_those_that_are_good_enough_is_deployed() -> None:
     assert "nothing measured here is better" in first
 
 
+def test_what_lies_within_the_interval_of_the_best_may_be_as_good() -> None:
+    wide = {**ENCODER, "macro_f1_95": [0.84, 0.9]}
+    first, *_ = recommend(record(LINEAR, wide, {**CASCADE, "cpu_ms": 30.0}))
+    assert first.startswith("Deploy “linear alone”")
+    assert "cannot be told from it on so few tickets" in first
+
+
 def test_a_budget_that_is_missed_is_said() -> None:
     assert "misses the budget" in recommend(record({**CASCADE, "ms_p95": 151.0}))[1]
 
