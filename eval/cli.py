@@ -236,10 +236,10 @@ def study(
     how = _how(prices, costs, quote, quick, quiet, seed)
     record = measure(files, bundles / name, options, plan, how, click.echo)
     record["command"] = f"cascade study {source} --minutes {minutes:g}"
-    _write(record, report or Path("reports") / name)
     if keep:
         keep.parent.mkdir(parents=True, exist_ok=True)
         keep.write_text(plain(record), encoding="utf-8")
+    _write(record, report or Path("reports") / name)
 
 
 def _files(

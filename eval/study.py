@@ -99,8 +99,9 @@ def study(
 
         say(f"peers: {', '.join(plan.peers)}")
         ours = Routed(Cascade.load(bundle.path))
-        told = compare_peers(learned, held, ours, plan.peers, seed=how.seed, quiet=how.quiet)
-        record["peers"] = told["peers"]
+        record["peers"] = compare_peers(
+            learned, held, ours, plan.peers, seed=how.seed, quiet=how.quiet
+        )
     record["recommendation"] = recommend(record)
     return record
 

@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +18,8 @@ from eval.baselines import BASELINES
 from eval.cli import study as command
 from eval.datasets import Files
 from eval.judge import QUICK, How
+from eval.record import Record
+from eval.report import write_report
 from eval.study import Plan, plain, splits, study
 from train.options import Options
 from train.promise import Promise
@@ -74,7 +76,9 @@ def test_a_peer_is_measured_beside_the_cascade(studied: tuple[Path, dict[str, An
     files = Files(folder / "starter.csv", COLUMNS)
     plan = Plan(baselines=False, peers=("sklearn",), reuse=True)
     record = study(files, folder / "bundle", OPTIONS, plan, HOW, lambda line: None)
-    (peer,) = record["peers"]
+    (peer,) = record["peers"]["peers"]
+    page = write_report(cast(Record, record), folder / "report")
+    assert "scikit-learn" in page.read_text(encoding="utf-8")
     assert peer["ours"]["macro_f1"] == pytest.approx(
         next(row["macro_f1"] for row in record["rows"] if row["name"] == "cascade"), abs=1e-4
     )
