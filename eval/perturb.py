@@ -123,7 +123,9 @@ def shouting(random: Random, text: str, others: Sequence[str]) -> str:
 
 def hasty(random: Random, text: str, others: Sequence[str]) -> str:
     """In small letters, without punctuation but inside of words (addresses, "don't")."""
-    return _AT_THE_EDGE.sub("", text.lower())
+    small = text.lower()
+    bare = _AT_THE_EDGE.sub("", small)
+    return bare if bare.strip() else small
 
 
 def quoted_below(random: Random, text: str, others: Sequence[str]) -> str:

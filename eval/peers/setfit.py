@@ -16,7 +16,7 @@ import numpy as np
 from datasets import Dataset, disable_progress_bars
 from numpy.typing import NDArray
 from setfit import SetFitModel, Trainer, TrainingArguments
-from transformers import ProgressCallback
+from transformers import PrinterCallback, ProgressCallback
 
 from eval.labelled import Labelled
 from eval.peers.peer import Peer, minilm, spread, versions
@@ -45,7 +45,8 @@ def fit(train: Labelled, seed: int) -> Peer:
         )
         rows = Dataset.from_dict({"text": few.texts, "label": few.y.tolist()})
         trainer = Trainer(model=model, args=arguments, train_dataset=rows)
-        trainer.remove_callback(ProgressCallback)  # it prints
+        for printing in (ProgressCallback, PrinterCallback):
+            trainer.remove_callback(printing)
         trainer.train()
     numbers = model.model_head.classes_
 

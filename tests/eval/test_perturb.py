@@ -35,9 +35,7 @@ def test_the_seed_alone_decides(name: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(), seed=st.integers(0, 9), name=st.sampled_from(sorted(SMALL)))
 def test_any_text_can_be_changed_and_none_is_emptied(text: str, seed: int, name: str) -> None:
-    changed = made(name, text, seed)
-    punctuation_alone = name.startswith("small letters") and not re.search(r"\w", text)
-    assert changed.strip() or not text.strip() or punctuation_alone
+    assert made(name, text, seed).strip() or not text.strip()
 
 
 def test_one_letter_in_twenty_is_mistyped_and_nothing_but_letters() -> None:
