@@ -49,7 +49,7 @@ serve: $(VENV)/.train $(BUNDLE)/bundle.json
 	$(BIN)/cascade serve --bundle $(BUNDLE)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ PEERS = [
 ]
 TEST = [
     "pytest>=8",
+    "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100",
     "openapi-spec-validator>=0.7",
     "trustme>=1.2",

@@ -1,6 +1,6 @@
-"""The README's tables of figures, written from the kept results: ``python -m eval.summary``.
+"""The documents' tables of figures, written from the kept results: ``python -m eval.summary``.
 
-Between ``<!-- figures NAME -->`` and ``<!-- end -->`` in the README stands what
+Between ``<!-- figures NAME -->`` and ``<!-- end -->`` in the README and docs/figures.md stands what
 eval/results/NAME.json says. A test keeps the two equal.
 """
 
@@ -18,12 +18,12 @@ from cascade.errors import InputError
 from eval.datasets import RESULTS, ROOT
 from eval.wording import milliseconds, percent, precise, score, scores
 
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md")
 PART = re.compile(r"(<!-- figures (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def filled(readme: str, results: Path = RESULTS) -> str:
-    """The README with the tables of the results that are there now.
+def filled(text: str, results: Path = RESULTS) -> str:
+    """The text with the tables of the results that are there now.
 
     Raises:
         InputError: the results of a table are missing.
@@ -36,7 +36,7 @@ def filled(readme: str, results: Path = RESULTS) -> str:
         record = json.loads(file.read_text(encoding="utf-8"))
         return found[1] + "\n".join(["", *table(record), "", *stages(record), "", ""]) + found[3]
 
-    return PART.sub(fill, readme)
+    return PART.sub(fill, text)
 
 
 def table(record: Mapping[str, Any]) -> list[str]:
@@ -81,11 +81,12 @@ def stages(record: Mapping[str, Any]) -> list[str]:
 
 @click.command()
 def main() -> None:
-    """Write the tables of the kept results into the README."""
-    before = README.read_text(encoding="utf-8")
-    after = filled(before)
-    README.write_text(after, encoding="utf-8")
-    click.echo("nothing changed" if after == before else f"wrote {README}")
+    """Write the tables of the kept results into the documents."""
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = filled(before)
+        document.write_text(after, encoding="utf-8")
+        click.echo(f"{document.name}: {'nothing changed' if after == before else 'written'}")
 
 
 if __name__ == "__main__":

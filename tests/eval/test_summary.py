@@ -1,4 +1,4 @@
-"""The README's tables are those of the kept results."""
+"""The documents' tables are those of the kept results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cascade.errors import InputError
-from eval.summary import PART, README, filled
+from eval.summary import DOCUMENTS, PART, filled
 
 ROW = {
     "name": "cascade",
@@ -45,7 +45,8 @@ def test_missing_results_are_named_with_the_command_that_makes_them(tmp_path: Pa
         filled("<!-- figures gone -->\n<!-- end -->", tmp_path)
 
 
-def test_the_readme_says_what_the_results_say() -> None:
-    readme = README.read_text(encoding="utf-8")
-    assert PART.search(readme)
-    assert filled(readme) == readme, "run python -m eval.summary"
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_documents_say_what_the_results_say(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert PART.search(text)
+    assert filled(text) == text, "run python -m eval.summary"
