@@ -28,6 +28,10 @@ SUMMARIES = {
 """Shown by --help without importing the verbs; verbs of others show their own."""
 
 
+WINGS = ("", "cascade", "train", "serve", "eval")
+"""Our own packages: where one of their modules is missing, no extra helps."""
+
+
 class Door(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -79,6 +83,12 @@ def main() -> None:
         door()
     except CascadeError as error:
         click.echo(f"cascade: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library in WINGS:
+            raise  # a mistake of ours
+        click.echo(f"cascade: {MissingExtraError(library, 'train')}", err=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of our output went away (``| head``): nothing is wrong.

@@ -151,3 +151,17 @@ def test_from_past_tickets_to_decisions(command: Run, tmp_path: Path) -> None:
     with new.open() as file:
         assert [d["id"] for d in decisions] == [row["id"] for row in csv.DictReader(file)]
     assert {d["bundle"] for d in decisions} == {decision["bundle"]}
+
+
+def test_a_library_missing_in_the_middle_names_its_extra(
+    linear_bundle: Path, tmp_path: Path
+) -> None:
+    write(tmp_path / "held.csv", 20)
+    code = (
+        "import sys\nsys.modules['matplotlib'] = None\nfrom cascade.cli import main\n"
+        f"sys.argv = ['cascade', 'eval', {str(linear_bundle)!r}, {str(tmp_path / 'held.csv')!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "this needs matplotlib, which is not installed: pip install" in done.stderr
