@@ -51,6 +51,7 @@ def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         # On 50 gate tickets a single other answer is more than int8 may cost.
         patch.setattr("train.export.INT8_COST", 1.0)
+        patch.setattr("train.few.FEW", 0)  # the trial of ways to teach has tests of its own
         train(starter_file, out, options, say=lambda line: None)
     return out
 
@@ -75,6 +76,7 @@ def reader_bundle(
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.export.INT8_COST", 1.0)
+        patch.setattr("train.few.FEW", 0)
         train(starter_file, out, options, say=lambda line: None)
     return out
 

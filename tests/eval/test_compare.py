@@ -43,7 +43,7 @@ def test_a_bundle_is_as_good_as_itself(linear_bundle: Path, held: Path) -> None:
 def test_a_bundle_trained_on_more_is_found_better(
     linear_bundle: Path, held: Path, tmp_path: Path
 ) -> None:
-    write(tmp_path / "more.csv", 1_500, seed=4)
+    write(tmp_path / "more.csv", 1_000, seed=4)
     options = Options(columns(linear_bundle), minutes=0, promise=Promise(0.5, 0.6), quiet=True)
     more = train(tmp_path / "more.csv", tmp_path / "more", options, lambda line: None).path
     better = compare(linear_bundle, more, held, columns(more), lambda line: None)
