@@ -54,7 +54,6 @@ def route(text: str, bundle: Path, as_json: bool, explained: bool, every_stage: 
     """Route one ticket. TEXT is the ticket, or - to read it from standard input."""
     from cascade.explain import explain
     from cascade.opinions import opinions
-    from cascade.explain import explain
     from cascade.router import Cascade
 
     if text == "-":
@@ -93,21 +92,6 @@ def describe(decision: Decision) -> list[str]:
     for name, label in decision.labels.items():
         lines.append(f"  {name}: {label.value} ({label.confidence:.1%})")
     lines.append(f"  bundle     {decision.bundle}")
-    return lines
-
-
-def describe_why(why: Explanation) -> list[str]:
-    """An explanation as lines for people."""
-    lines = ["why"]
-    lines += [f"  {passage.text}" for passage in why.gates]
-    for queue, sign in ((why.queue, 1), (why.against, -1)):
-        words = [f"{w.text} {w.weight:+.2f}" for w in why.words if sign * w.weight > 0]
-        if words:
-            lines.append(f"  words for {queue}: {', '.join(words)}")
-    if why.neighbours:
-        lines.append("  past tickets with most in common:")
-    for near in why.neighbours:
-        lines.append(f"    {near.queue} ({near.similarity:.0%} of the words): {near.excerpt}")
     return lines
 
 
