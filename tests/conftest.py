@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+
+# Tests run beside each other, one a core. With more threads than that the linear algebra of
+# small trainings waits in a loop for the other cores: three times the CPU time for nothing. It is
+# read when numpy and torch are loaded, and by the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -33,56 +40,75 @@ STARTER_COLUMNS = Columns(
 )
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def starter_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """A file or folder that is made once for all processes that run tests beside each other.
+
+    ``once("name", make)`` has ``make`` write it at the path that it is given, unless another
+    process did, and waits while one does. What it gives is read by many tests: none changes it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each of them has a folder of its own in there
+        root = root.parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        at = root / "once" / name
+        at.parent.mkdir(exist_ok=True)
+        with at.with_name(f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not at.exists():
+                draft = at.parent / "draft" / name
+                draft.parent.mkdir(exist_ok=True)
+                make(draft)
+                draft.rename(at)
+        return at
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def starter_file(once: Once) -> Path:
     """500 generated tickets."""
-    path = tmp_path_factory.mktemp("data") / "starter.csv.gz"
-    write(path, 500, seed=3)
-    return path
+    return once("starter.csv.gz", lambda path: write(path, 500, seed=3))
+
+
+def quick(file: Path, out: Path, options: Options) -> None:
+    """Train, without what 50 gate tickets cannot show or what has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("train.export.INT8_COST", 1.0)  # a single other answer is more than it may
+        patch.setattr("train.few.FEW", 0)
+        train(file, out, options, say=lambda line: None)
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(starter_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_bundle(starter_file: Path, once: Once) -> Path:
     """A real bundle with both stages, int8 encoder included; too little trained to be good."""
-    out = tmp_path_factory.mktemp("bundles") / "tiny"
     options = Options(
         STARTER_COLUMNS, minutes=0.1, tokens=64, promise=Promise(0.8, 0.6), quiet=True
     )
-    with pytest.MonkeyPatch.context() as patch:
-        # On 50 gate tickets a single other answer is more than int8 may cost.
-        patch.setattr("train.export.INT8_COST", 1.0)
-        patch.setattr("train.few.FEW", 0)  # the trial of ways to teach has tests of its own
-        train(starter_file, out, options, say=lambda line: None)
-    return out
+    return once("tiny", lambda out: quick(starter_file, out, options))
 
 
 @pytest.fixture(scope="session")
-def reader_bundle(
-    starter_file: Path,
-    encoder_folder: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def reader_bundle(starter_file: Path, encoder_folder: Callable[[str], Path], once: Once) -> Path:
     """A real bundle with all four stages, the package's own reader in the last one."""
-    out = tmp_path_factory.mktemp("bundles") / "reader"
-    tiny = str(encoder_folder("bert"))
     options = Options(
         STARTER_COLUMNS,
         0.03,
-        tiny,
+        str(encoder_folder("bert")),
         tokens=48,
         promise=Promise(0.8, 0.6),
         llm=LLMSettings(),
         quiet=True,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("train.export.INT8_COST", 1.0)
-        patch.setattr("train.few.FEW", 0)
-        train(starter_file, out, options, say=lambda line: None)
-    return out
+    return once("reader", lambda out: quick(starter_file, out, options))
 
 
 @pytest.fixture(scope="session")
-def open_bundle(reader_bundle: Path) -> Path:
+def open_bundle(reader_bundle: Path, once: Once) -> Path:
     """The same with gates of our own: only the llm stage settles, and all tickets reach it."""
     made = Bundle.open(reader_bundle)
     weights = [(1.0,), (0.5, 1.0), (0.5, 1.0, 0.5), (0.5, 1.0, 0.5, 1.0)]
@@ -98,17 +124,15 @@ def open_bundle(reader_bundle: Path) -> Path:
     # Nor does anybody seem to belong to no queue: what the stages say is all that counts.
     files = {name: made.read(name) for name in made.files if not name.startswith("scope/")}
     files["gates.json"] = json.dumps(Gates(tuple(gates)).to_dict()).encode()
-    return write_bundle(reader_bundle.with_name("open"), made.manifest, files).path
+    return once("open", lambda out: write_bundle(out, made.manifest, files))
 
 
 @pytest.fixture(scope="session")
-def linear_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def linear_bundle(once: Once) -> Path:
     """A real bundle of the linear stage alone, of few tickets, so that it is small."""
-    folder = tmp_path_factory.mktemp("bundles")
-    write(folder / "few.csv", 300, seed=4)
+    file = once("few.csv", lambda path: write(path, 300, seed=4))
     options = Options(STARTER_COLUMNS, minutes=0, promise=Promise(0.5, 0.6), quiet=True)
-    train(folder / "few.csv", folder / "linear-only", options, say=lambda line: None)
-    return folder / "linear-only"
+    return once("linear-only", lambda out: quick(file, out, options))
 
 
 @pytest.fixture
@@ -185,17 +209,9 @@ def command() -> Run:
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def encoder_folder(once: Once) -> Callable[[str], Path]:
     """A folder with a tiny encoder of random weights, and a tokenizer that knows the tickets."""
-    root = tmp_path_factory.mktemp("encoders")
-
-    def make(kind: str) -> Path:
-        folder = root / kind
-        if not folder.exists():
-            _write_encoder(kind, folder)
-        return folder
-
-    return make
+    return lambda kind: once(kind, lambda folder: _write_encoder(kind, folder))
 
 
 def _write_encoder(kind: str, folder: Path) -> None:

@@ -17,7 +17,6 @@ from tokenizers import Tokenizer
 
 from cascade.stages.base import Heads, softmax
 from cascade.stages.encoder import EncoderStage, TokenWindow
-from train import contrastive
 from train.bert import Encoder, pretrained
 from train.contrastive import Contrast, fit_contrastive, fit_heads, pair_loss, pairs_of
 from train.export import export
@@ -25,41 +24,17 @@ from train.recipe import Lessons
 from train.tokens import embed
 
 HEADS: Heads = {"queue": ("a", "b", "c"), "urgency": ("low", "high")}
+ROWS = 24
+Fit = Callable[..., float]
 RECIPE = Contrast(minutes=5, passes=40, pairs=8, dropout=0.0, rate=2e-3)
 
 
-def lessons(rows: int = 24, seed: int = 0) -> Lessons:
-    """Tickets of noise in which one token tells the queue and another one the urgency."""
-    random = np.random.default_rng(seed)
-    queue, urgency = np.arange(rows) % 3, random.integers(0, 2, rows)
-    ids = [
-        [2, *random.integers(100, 500, 4).tolist(), 20 + int(q), 50 + int(u), 3]
-        for q, u in zip(queue, urgency, strict=True)
-    ]
-    nothing = np.full((rows, 3), 1 / 3, dtype=np.float32)
-    return Lessons(ids, {"queue": queue, "urgency": urgency}, nothing)
-
-
 @pytest.fixture
-def model(encoder_folder: Callable[[str], Path]) -> Callable[[], Encoder]:
-    """Makes the same untrained model each time."""
+def fit(lessons: Callable[..., Lessons]) -> Fit:
+    def run(model: Encoder, recipe: Contrast = RECIPE, what: Lessons | None = None) -> float:
+        return fit_contrastive(model, what or lessons(ROWS), HEADS, recipe, quiet=True)
 
-    def make() -> Encoder:
-        backbone, _, _ = pretrained(str(encoder_folder("bert")))
-        torch.manual_seed(0)
-        return Encoder(backbone, 5)
-
-    return make
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The choice of a precision is by speed, so it could differ from one run to the next."""
-    monkeypatch.setattr(contrastive, "fastest_dtype", lambda device: torch.float32)
-
-
-def fit(model: Encoder, recipe: Contrast = RECIPE, what: Lessons | None = None) -> float:
-    return fit_contrastive(model, what or lessons(), HEADS, recipe, quiet=True)
+    return run
 
 
 def right(model: Encoder, what: Lessons) -> float:
@@ -126,7 +101,7 @@ def test_queues_apart_cost_next_to_nothing() -> None:
 
 
 def test_pairs_teach_more_than_a_head_on_the_encoder_as_it_is(
-    model: Callable[[], Encoder],
+    fit: Fit, lessons: Callable[..., Lessons], model: Callable[..., Encoder]
 ) -> None:
     new = lessons(300, seed=9)
     frozen, taught = model(), model()
@@ -135,29 +110,33 @@ def test_pairs_teach_more_than_a_head_on_the_encoder_as_it_is(
     assert right(taught, new) > max(right(frozen, new) + 0.1, 0.8)
 
 
-def test_the_minutes_are_kept(model: Callable[[], Encoder]) -> None:
+def test_the_minutes_are_kept(fit: Fit, model: Callable[..., Encoder]) -> None:
     assert fit(model(), replace(RECIPE, minutes=0.01, passes=1e4)) < 0.05
 
 
-def test_no_minutes_leave_the_encoder_as_it_is(model: Callable[[], Encoder]) -> None:
+def test_no_minutes_leave_the_encoder_as_it_is(
+    fit: Fit, lessons: Callable[..., Lessons], model: Callable[..., Encoder]
+) -> None:
     learner, before = model(), model()
     before.unit = True
     fit(learner, replace(RECIPE, minutes=0))
-    assert (embed(learner, lessons().ids) == embed(before, lessons().ids)).all()
+    assert (embed(learner, lessons(ROWS).ids) == embed(before, lessons(ROWS).ids)).all()
 
 
-def test_the_same_seed_gives_the_same_weights(model: Callable[[], Encoder]) -> None:
+def test_the_same_seed_gives_the_same_weights(
+    fit: Fit, lessons: Callable[..., Lessons], model: Callable[..., Encoder]
+) -> None:
     one, other, another = model(), model(), model()
     recipe = replace(RECIPE, passes=2)
     fit(one, recipe)
     fit(other, recipe)
-    fit_contrastive(another, lessons(), HEADS, recipe, seed=1, quiet=True)
+    fit_contrastive(another, lessons(ROWS), HEADS, recipe, seed=1, quiet=True)
     ids = lessons(5, seed=3).ids
     assert (embed(one, ids) == embed(other, ids)).all()
     assert (embed(one, ids) != embed(another, ids)).any()
 
 
-def test_embeddings_of_words_stay(model: Callable[[], Encoder]) -> None:
+def test_embeddings_of_words_stay(fit: Fit, model: Callable[..., Encoder]) -> None:
     learner = model()
     before = learner.backbone.get_input_embeddings().weight.clone()
     fit(learner, replace(RECIPE, passes=2))
@@ -183,7 +162,7 @@ def head_of(
 FEATURES = np.random.default_rng(5).normal(size=(40, 32)).astype(np.float32)
 
 
-def test_the_head_is_the_logistic_regression_that_was_fitted(model: Callable[[], Encoder]) -> None:
+def test_the_head_is_the_logistic_regression_that_was_fitted(model: Callable[..., Encoder]) -> None:
     targets = {"queue": np.arange(40) % 3, "urgency": np.arange(40) % 5 // 4}
     for ours, y in zip(head_of(model(), FEATURES, targets), targets.values(), strict=True):
         theirs = LogisticRegression(C=10.0, max_iter=1000).fit(FEATURES, y).predict_proba(FEATURES)
@@ -191,7 +170,7 @@ def test_the_head_is_the_logistic_regression_that_was_fitted(model: Callable[[],
 
 
 def test_missing_labels_are_left_out_and_a_label_of_one_class_says_nothing(
-    model: Callable[[], Encoder],
+    model: Callable[..., Encoder],
 ) -> None:
     y = np.arange(40) % 3
     half = np.where(np.arange(40) < 20, 1, -1)
@@ -205,14 +184,14 @@ def test_missing_labels_are_left_out_and_a_label_of_one_class_says_nothing(
     assert np.abs(fewer - queue).max() > 1e-3
 
 
-def test_a_queue_without_tickets_stays_possible_and_unlikely(model: Callable[[], Encoder]) -> None:
+def test_a_queue_without_tickets_stays_possible_and_unlikely(model: Callable[..., Encoder]) -> None:
     y = {"queue": np.arange(40) % 2, "urgency": np.arange(40) % 2}
     queue, _ = head_of(model(), FEATURES, y)
     assert (queue[:, 2] > 0).all()
     assert (queue.argmax(1) != 2).all()
 
 
-def test_sharpness_multiplies_the_scores(model: Callable[[], Encoder]) -> None:
+def test_sharpness_multiplies_the_scores(model: Callable[..., Encoder]) -> None:
     y = {"queue": np.arange(40) % 3, "urgency": np.arange(40) % 2}
     plain, low = head_of(model(), FEATURES, y)
     sharp, same = head_of(model(), FEATURES, y, queue=2.0)
@@ -222,7 +201,7 @@ def test_sharpness_multiplies_the_scores(model: Callable[[], Encoder]) -> None:
 
 
 def test_the_exported_stage_says_what_the_logistic_regression_says(
-    encoder_folder: Callable[[str], Path], model: Callable[[], Encoder]
+    fit: Fit, encoder_folder: Callable[[str], Path], model: Callable[..., Encoder]
 ) -> None:
     learner = model()
     _, tokenizer, _ = pretrained(str(encoder_folder("bert")))

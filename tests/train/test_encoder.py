@@ -15,7 +15,7 @@ from torch import nn
 
 from cascade.stages.base import Heads
 from train import encoder
-from train.bert import Encoder, pretrained
+from train.bert import Encoder
 from train.checkpoint import Standing
 from train.encoder import Interrupted, fit_encoder
 from train.precision import fastest_dtype
@@ -23,46 +23,19 @@ from train.recipe import Lessons, Recipe
 
 HEADS: Heads = {"queue": ("a", "b", "c"), "urgency": ("low", "high")}
 ROWS = 240
+Fit = Callable[..., list[dict[str, float]]]
 RECIPE = Recipe(minutes=30, passes=4, batch=16, dropout=0.0, rate=2e-3, held_out=0.2, evaluations=8)
 
 
-def lessons(seed: int = 0) -> Lessons:
-    """Tickets whose first tokens tell the queue and whose last ones tell the urgency."""
-    random = np.random.default_rng(seed)
-    queue, urgency = random.integers(0, 3, ROWS), random.integers(0, 2, ROWS)
-    ids = [
-        [2, 20 + int(q), *random.integers(100, 500, random.integers(1, 8)), *[50 + int(u)] * 4, 3]
-        for q, u in zip(queue, urgency, strict=True)
-    ]
-    urgency = np.where(random.random(ROWS) < 0.3, -1, urgency)
-    unsure = np.full((ROWS, 3), 1 / 3, dtype=np.float32)
-    plain = [[int(token) for token in row] for row in ids]
-    return Lessons(plain, {"queue": queue, "urgency": urgency}, unsure)
-
-
 @pytest.fixture
-def model(encoder_folder: Callable[[str], Path]) -> Callable[[], Encoder]:
-    """Makes the same untrained model each time."""
+def fit(lessons: Callable[..., Lessons]) -> Fit:
+    def run(
+        model: Encoder, folder: Path, recipe: Recipe = RECIPE, what: Lessons | None = None
+    ) -> list[dict[str, float]]:
+        file, what = folder / "c.safetensors", what or lessons(ROWS)
+        return fit_encoder(model, what, HEADS, recipe, checkpoint_file=file, quiet=True)
 
-    def make() -> Encoder:
-        backbone, _, _ = pretrained(str(encoder_folder("bert")))
-        torch.manual_seed(0)
-        return Encoder(backbone, 5)
-
-    return make
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The choice of a precision is by speed, so it could differ from one run to the next."""
-    monkeypatch.setattr(encoder, "fastest_dtype", lambda device: torch.float32)
-
-
-def fit(
-    model: Encoder, folder: Path, recipe: Recipe = RECIPE, what: Lessons | None = None
-) -> list[dict[str, float]]:
-    file = folder / "c.safetensors"
-    return fit_encoder(model, what or lessons(), HEADS, recipe, checkpoint_file=file, quiet=True)
+    return run
 
 
 def scores(model: Encoder, what: Lessons) -> NDArray[np.float32]:
@@ -92,14 +65,14 @@ class Stopper:
 
 
 def test_it_learns_all_labels_and_the_loss_falls(
-    model: Callable[[], Encoder], tmp_path: Path
+    fit: Fit, lessons: Callable[..., Lessons], model: Callable[..., Encoder], tmp_path: Path
 ) -> None:
     learner = model()
     recipe = replace(RECIPE, passes=12, evaluations=60, patience=60)
     history = fit(learner, tmp_path, recipe)
     losses = [entry["loss"] for entry in history]
     assert losses[0] > 0.3 > 0.1 > losses[-1]
-    new = lessons(seed=1)
+    new = lessons(ROWS, seed=1)
     out = scores(learner, new)
     assert (out[:, :3].argmax(axis=1) == new.targets["queue"]).mean() > 0.95
     known = new.targets["urgency"] >= 0
@@ -108,7 +81,7 @@ def test_it_learns_all_labels_and_the_loss_falls(
 
 
 def test_the_history_tells_seconds_passes_and_losses(
-    model: Callable[[], Encoder], tmp_path: Path
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path
 ) -> None:
     history = fit(model(), tmp_path)
     assert all(entry.keys() == {"seconds", "pass", "loss"} for entry in history)
@@ -121,9 +94,9 @@ def test_the_history_tells_seconds_passes_and_losses(
 
 
 def test_a_label_that_no_ticket_has_is_left_as_it_was(
-    model: Callable[[], Encoder], tmp_path: Path
+    fit: Fit, lessons: Callable[..., Lessons], model: Callable[..., Encoder], tmp_path: Path
 ) -> None:
-    what = lessons()
+    what = lessons(ROWS)
     what.targets["urgency"][:] = -1
     learner = model()
     before = learner.head.weight.detach().clone()
@@ -132,7 +105,9 @@ def test_a_label_that_no_ticket_has_is_left_as_it_was(
     assert not torch.equal(learner.head.weight[:3], before[:3])
 
 
-def test_word_embeddings_stay_as_they_were(model: Callable[[], Encoder], tmp_path: Path) -> None:
+def test_word_embeddings_stay_as_they_were(
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path
+) -> None:
     learner = model()
     before = learner.backbone.get_input_embeddings().weight.detach().clone()
     fit(learner, tmp_path, replace(RECIPE, passes=1))
@@ -140,9 +115,9 @@ def test_word_embeddings_stay_as_they_were(model: Callable[[], Encoder], tmp_pat
 
 
 def test_hard_tickets_are_in_every_pass_and_few_of_the_easy_ones(
-    model: Callable[[], Encoder], tmp_path: Path
+    lessons: Callable[..., Lessons], model: Callable[..., Encoder], tmp_path: Path
 ) -> None:
-    what = lessons()
+    what = lessons(ROWS)
     easy = np.arange(ROWS) % 2 == 0
     what.linear[easy] = [0.98, 0.01, 0.01]
     run = encoder._Run(model(), what, HEADS, RECIPE, tmp_path / "c", 0)
@@ -158,7 +133,9 @@ def test_hard_tickets_are_in_every_pass_and_few_of_the_easy_ones(
     assert np.array_equal(again, passes[3])
 
 
-def test_the_same_seed_gives_the_same_weights(model: Callable[[], Encoder], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path
+) -> None:
     one, other = model(), model()
     fit(one, tmp_path / "a", replace(RECIPE, passes=1))
     fit(other, tmp_path / "b", replace(RECIPE, passes=1))
@@ -167,9 +144,13 @@ def test_the_same_seed_gives_the_same_weights(model: Callable[[], Encoder], tmp_
 
 @pytest.mark.parametrize("rows", [1, 2, 9])
 def test_hardly_any_tickets_are_no_crash(
-    model: Callable[[], Encoder], tmp_path: Path, rows: int
+    fit: Fit,
+    lessons: Callable[..., Lessons],
+    model: Callable[..., Encoder],
+    tmp_path: Path,
+    rows: int,
 ) -> None:
-    what = lessons()
+    what = lessons(ROWS)
     few = Lessons(
         what.ids[:rows],
         {name: y[:rows] for name, y in what.targets.items()},
@@ -181,13 +162,13 @@ def test_hardly_any_tickets_are_no_crash(
 # --- stopping ---
 
 
-def test_the_minutes_are_kept(model: Callable[[], Encoder], tmp_path: Path) -> None:
+def test_the_minutes_are_kept(fit: Fit, model: Callable[..., Encoder], tmp_path: Path) -> None:
     history = fit(model(), tmp_path, replace(RECIPE, minutes=0.02, passes=10_000))
     assert 1 <= history[-1]["seconds"] < 6
 
 
 def test_no_minutes_are_one_evaluation(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopper = Stopper(monkeypatch)
     assert len(fit(model(), tmp_path, replace(RECIPE, minutes=1e-9))) == 1
@@ -195,7 +176,7 @@ def test_no_minutes_are_one_evaluation(
 
 
 def test_without_progress_the_rate_falls_to_zero_and_training_ends(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(RECIPE, passes=50, evaluations=50, patience=3, cooldown=0.1)
     losses = iter([0.9, 0.5, 0.6, 0.5, 0.7, *[0.8] * 50])  # an equal one is not better
@@ -215,7 +196,7 @@ def test_without_progress_the_rate_falls_to_zero_and_training_ends(
 
 
 def test_a_slow_start_is_not_an_end(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the encoder adds nothing to the linear stage, its join has the same loss each time."""
     monkeypatch.setattr(encoder._Run, "held_out_loss", lambda run: 0.9)
@@ -235,7 +216,11 @@ def test_few_rows_a_class_get_more_passes(rows: int, classes: int, passes: int) 
 
 @pytest.mark.parametrize("at", [0, 1, 17, 30])
 def test_ctrl_c_writes_a_checkpoint_and_the_same_call_goes_on(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+    fit: Fit,
+    model: Callable[..., Encoder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
 ) -> None:
     """At the end the weights are those of a run that was never stopped."""
     never_stopped = model()
@@ -257,7 +242,7 @@ def test_ctrl_c_writes_a_checkpoint_and_the_same_call_goes_on(
 
 
 def test_a_run_that_had_ended_is_not_run_again(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while the encoder is exported."""
     ended, again = model(), model()
@@ -269,14 +254,18 @@ def test_a_run_that_had_ended_is_not_run_again(
 
 
 def test_the_seconds_before_count(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit,
+    lessons: Callable[..., Lessons],
+    model: Callable[..., Encoder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
         Stopper(patch, 5)
         patch.setattr(encoder.time, "monotonic", clock(step=2.0))
         with pytest.raises(Interrupted):
             fit(model(), tmp_path)
-    spent = standing(model(), tmp_path).seconds
+    spent = standing(model(), tmp_path, lessons(ROWS)).seconds
     assert spent >= 10
     assert fit(model(), tmp_path)[-1]["seconds"] >= spent
 
@@ -287,30 +276,36 @@ def clock(step: float) -> Callable[[], float]:
     return lambda: next(times)
 
 
-def standing(learner: Encoder, folder: Path, what: Lessons | None = None) -> Standing:
+def standing(learner: Encoder, folder: Path, what: Lessons) -> Standing:
     """Where a run that is set up now would begin."""
-    run = encoder._Run(learner, what or lessons(), HEADS, RECIPE, folder / "c.safetensors", 0)
+    run = encoder._Run(learner, what, HEADS, RECIPE, folder / "c.safetensors", 0)
     return run.standing
 
 
 def test_a_checkpoint_is_used_by_the_same_run_only(
-    model: Callable[[], Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fit: Fit,
+    lessons: Callable[..., Lessons],
+    model: Callable[..., Encoder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
         Stopper(patch, 20)
         with pytest.raises(Interrupted):
             fit(model(), tmp_path)
-    assert standing(model(), tmp_path).number == 1
-    assert standing(model(), tmp_path, lessons(seed=5)).number == 0, "other tickets"
-    other_labels = lessons()
+    assert standing(model(), tmp_path, lessons(ROWS)).number == 1
+    assert standing(model(), tmp_path, lessons(ROWS, seed=5)).number == 0, "other tickets"
+    other_labels = lessons(ROWS)
     other_labels.targets["urgency"][0] = 1 - abs(other_labels.targets["urgency"][0])
     assert standing(model(), tmp_path, other_labels).number == 0, "other labels"
     other_weights = model()
     with torch.no_grad():
         next(other_weights.backbone.encoder.parameters()).add_(0.1)
-    assert standing(other_weights, tmp_path).number == 0, "another encoder of the same vocabulary"
+    assert standing(other_weights, tmp_path, lessons(ROWS)).number == 0, (
+        "another encoder of the same vocabulary"
+    )
     run = encoder._Run(
-        model(), lessons(), HEADS, replace(RECIPE, rate=1e-5), tmp_path / "c.safetensors", 0
+        model(), lessons(ROWS), HEADS, replace(RECIPE, rate=1e-5), tmp_path / "c.safetensors", 0
     )
     assert run.standing.number == 0, "another recipe"
 
@@ -319,7 +314,7 @@ def test_a_checkpoint_is_used_by_the_same_run_only(
 
 
 def test_weights_of_layers_decay_and_those_of_norms_and_heads_do_not(
-    model: Callable[[], Encoder],
+    model: Callable[..., Encoder],
 ) -> None:
     learner = model()
     matrices, vectors, head = encoder._optimizer(learner, 1e-4).param_groups

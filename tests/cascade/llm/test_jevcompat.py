@@ -6,6 +6,7 @@ specification. A broken one either does not touch what is read, or there is no a
 
 from __future__ import annotations
 
+import socketserver
 import time
 from dataclasses import replace
 
@@ -36,6 +37,13 @@ NO_ANSWER = {
 
 LEAKS = {"id-leaks", "batch-leaks", "order-leaks"}
 """Faults that move the probabilities by what we never vary: the one question's name and place."""
+
+
+@pytest.fixture(autouse=True)
+def prompt_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server looks each half second whether it shall end, which for a hundred of them is long."""
+    serve = socketserver.BaseServer.serve_forever
+    monkeypatch.setattr(socketserver.BaseServer, "serve_forever", lambda its: serve(its, 0.01))
 
 
 def ask(config: object, question: Question = QUESTION, key: str | None = None) -> Answer:
