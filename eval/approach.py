@@ -13,6 +13,7 @@ from cascade.gate import Join
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Adviser, Stage
 from eval.labelled import Labelled
+from train.measures import queue_numbers
 
 
 class Approach(Protocol):
@@ -66,14 +67,14 @@ class Routed:
     name = "cascade"
 
     def __init__(self, cascade: Cascade, queues: Sequence[str] = ()) -> None:
-        self._cascade = cascade
-        self._number = {queue: at for at, queue in enumerate(queues or cascade.queues)}
+        self._cascade, self._queues = cascade, queues or cascade.queues
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``(n, k)``: each decision's confidence in its queue, and 0 for all others."""
-        out = np.zeros((len(texts), len(self._number)), dtype=np.float32)
-        for row, decision in enumerate(self._cascade.route(texts)):
-            out[row, self._number[decision.queue]] = decision.confidence
+        decisions = self._cascade.route(texts)
+        out = np.zeros((len(texts), len(self._queues)), dtype=np.float32)
+        sure = [decision.confidence for decision in decisions]
+        out[np.arange(len(texts)), queue_numbers(decisions, self._queues)] = sure
         return out
 
 

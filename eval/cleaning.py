@@ -32,9 +32,8 @@ from sklearn.pipeline import make_pipeline
 from cascade.clean import STEPS, VERSION, clean
 from cascade.errors import CascadeError
 from cascade.ticket import join_parts
-from eval.datasets import data_folder
+from eval.datasets import RESULTS, data_folder
 
-RESULTS = Path(__file__).parent / "results" / "cleaning.json"
 STARTER_ROWS = 6_000
 RESAMPLES = 1_000
 SEED = 0
@@ -140,7 +139,9 @@ def measure(data: str, texts: Sequence[str], names: Sequence[str]) -> list[Row]:
     help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
 @click.option("--starter/--no-starter", default=True, help="Measure on generated tickets, too.")
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS / "cleaning.json", show_default=True
+)
 def main(data: Path | None, starter: bool, out: Path) -> None:
     """Measure the steps of the cleaning, one switched off at a time."""
     click.echo(

@@ -13,44 +13,11 @@ from cascade.bundle import Bundle, Columns
 from cascade.errors import ColumnError, InputError
 from cascade.llm.settings import LLMSettings
 from cascade.stages.base import QUEUE
+from eval.options import command_line, label_option, measuring, text_option
+from train.cli import confidence_option, target_option
 
 if TYPE_CHECKING:
     from eval.judge import How
-
-text_option = click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    metavar="COLUMN",
-    help="Column with the text; several are joined.  [default: as in training]",
-)
-label_option = click.option(
-    "--label",
-    metavar="COLUMN",
-    help="Column with the right queue.  [default: as in training]",
-)
-prices_option = click.option(
-    "--prices",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="TOML file of what machines and people cost.  [default: eval/prices.toml]",
-)
-costs_option = click.option(
-    "--costs",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="TOML file of what misroutes cost, as for cascade gate: mistakes are ranked by it.",
-)
-quote_option = click.option(
-    "--quote", is_flag=True, help="Mistakes quote the tickets, masked: for those who may read them."
-)
-quick_option = click.option(
-    "--quick", is_flag=True, help="Leave out the language model, HTTP, stability and stress."
-)
-quiet_option = click.option("--quiet", is_flag=True, help="No progress bars.")
-reports_option = click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the report.  [default: reports/ and the bundle's name]",
-)
 
 
 @click.command(
@@ -64,23 +31,16 @@ reports_option = click.option(
 @click.argument("file", type=click.Path(path_type=Path))
 @text_option
 @label_option
-@reports_option
-@prices_option
-@costs_option
-@quote_option
-@quick_option
-@quiet_option
+@measuring
+@click.pass_context
 def evaluate(
+    context: click.Context,
     bundle: Path,
     file: Path,
     texts: tuple[str, ...],
     label: str | None,
     report: Path | None,
-    prices: Path | None,
-    costs: Path | None,
-    quote: bool,
-    quick: bool,
-    quiet: bool,
+    how: How,
 ) -> None:
     """Measure BUNDLE on the labelled tickets of FILE, which it was not trained on.
 
@@ -95,11 +55,10 @@ def evaluate(
     queues = opened.manifest.heads[QUEUE]
     columns = _columns(opened, texts, label)
     labelled = _explained(file, columns, lambda: read_labelled(file, columns, queues))
-    how = _how(prices, costs, quote, quick, quiet)
     for note in labelled.notes:
         click.echo(note)
     record = judge(bundle, labelled, how, say=click.echo)
-    record["command"] = f"cascade eval {bundle} {file}"
+    record["command"] = command_line(context)
     record["recommendation"] = recommend(record)
     _write(record, report or Path("reports") / opened.manifest.name)
 
@@ -160,6 +119,8 @@ def compare(
     type=click.IntRange(16, 512),
     help="Most tokens of a ticket that the encoder reads.",
 )
+@target_option
+@confidence_option
 @click.option(
     "--bundles",
     default="bundles/eval",
@@ -184,13 +145,10 @@ def compare(
 @click.option("--peer", "peers", multiple=True, help="Also fit another library's classifier.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Also write the figures to a file.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@reports_option
-@prices_option
-@costs_option
-@quote_option
-@quick_option
-@quiet_option
+@measuring
+@click.pass_context
 def study(
+    context: click.Context,
     source: str,
     texts: tuple[str, ...],
     label: str | None,
@@ -198,6 +156,8 @@ def study(
     test: Path | None,
     minutes: float,
     tokens: int,
+    targets: tuple[str, ...],
+    confidence: float,
     bundles: Path,
     data: Path | None,
     reuse: bool,
@@ -207,11 +167,7 @@ def study(
     keep: Path | None,
     seed: int,
     report: Path | None,
-    prices: Path | None,
-    costs: Path | None,
-    quote: bool,
-    quick: bool,
-    quiet: bool,
+    how: How,
 ) -> None:
     """Train on a file of past tickets and measure everything on what was held out of it.
 
@@ -221,6 +177,7 @@ def study(
     from eval.study import Plan, plain
     from eval.study import study as measure
     from train.options import Options
+    from train.promise import Promise
 
     name, files = _files(source, texts, label, date, test, data, bundles)
     options = Options(
@@ -228,14 +185,14 @@ def study(
         min_rows=files.min_rows,
         minutes=minutes,
         tokens=tokens,
+        promise=Promise.read(targets, confidence),
         llm=LLMSettings.read(os.environ),
         seed=seed,
-        quiet=quiet,
+        quiet=how.quiet,
     )
     plan = Plan(not no_baselines, curve, peers=peers, reuse=reuse)
-    how = _how(prices, costs, quote, quick, quiet, seed)
     record = measure(files, bundles / name, options, plan, how, click.echo)
-    record["command"] = f"cascade study {source} --minutes {minutes:g}"
+    record["command"] = command_line(context)
     if keep:
         keep.parent.mkdir(parents=True, exist_ok=True)
         keep.write_text(plain(record), encoding="utf-8")
@@ -277,14 +234,6 @@ def _explained(file: Path, columns: Columns, read: Any) -> Any:
         raise InputError(
             f"{error}; name the columns of {file.name} with --text and --label"
         ) from None
-
-
-def _how(
-    prices: Path | None, costs: Path | None, quote: bool, quick: bool, quiet: bool, seed: int = 0
-) -> How:
-    from eval.judge import QUICK, Depth, How
-
-    return How(QUICK if quick else Depth(), prices, costs, quote, seed, quiet)
 
 
 def _write(record: dict[str, Any], folder: Path) -> None:

@@ -31,14 +31,13 @@ from cascade.stages.base import QUEUE, Probabilities
 from cascade.ticket import Ticket
 from eval.answers import Answers, Split, answers
 from eval.calibration import JOINED, calibration, fitted_join
-from eval.datasets import DATASETS, data_folder, dataset_of
+from eval.datasets import DATASETS, RESULTS, data_folder, dataset_of
 from eval.metrics import expected_calibration_error
 from train.gates import fit_gates
-from train.measures import macro_f1
+from train.measures import macro_f1, queue_numbers
 from train.promise import Promise
 from train.witnesses import Witnesses
 
-RESULTS = Path(__file__).parent / "results"
 TARGETS = (0.95, 0.98)
 DRAWN = "drawn"
 WANTED = (
@@ -102,8 +101,7 @@ def promised(
     replays = [Replay(name, array) for name, array in test.seen.items()]
     cascade = Cascade(replays, gates, {QUEUE: queues})
     decisions = cascade.route([Ticket(str(row)) for row in range(len(test.y))])
-    number = {queue: at for at, queue in enumerate(queues)}
-    guess = np.asarray([number[decision.queue] for decision in decisions])
+    guess = queue_numbers(decisions, queues)
     right = guess == test.y
     settled = np.asarray([decision.action == "route" for decision in decisions])
     confidence = np.asarray([decision.confidence for decision in decisions])

@@ -21,7 +21,7 @@ from cascade.stages.llm import SHOTS, LLMStage
 from cascade.stages.neighbours import NeighboursStage
 from eval.labelled import Labelled
 from eval.latency import percentiles
-from train.measures import quality
+from train.measures import quality, queue_numbers
 
 
 def in_context(
@@ -54,8 +54,7 @@ def in_context(
         f"{count}-shot" if count else "zero-shot": _asked(llm.with_shots(count), some, votes, quiet)
         for count in (0, SHOTS)
     }
-    number = {queue: at for at, queue in enumerate(cascade.queues)}
-    decided = np.asarray([number[decision.queue] for decision in cascade.route(some.texts)])
+    decided = queue_numbers(cascade.route(some.texts), cascade.queues)
     return {
         "tickets": len(some),
         "backend": llm.backend.name,

@@ -6,7 +6,9 @@ Nothing is fitted here. The tickets have to be such that nothing was fitted on t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from cascade.bundle import Bundle
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 from eval.approach import Approach, alone, always_on, witnesses
+from eval.datasets import ROOT
 from eval.http_latency import through_http
 from eval.in_context import in_context
 from eval.labelled import Labelled
@@ -128,19 +131,19 @@ def _judge(
     spent = in_process(cascade.route, some.texts)
     say(f"asking the cascade about {len(labelled):,} tickets")
     decisions = cascade.route(labelled.texts)
-    own = routed(decisions, labelled.queues)
+    own = routed(decisions, labelled.queues, spent)
     record["stages"] = by_stage(decisions, own.right(labelled), cascade.stage_names)
     record["promises"] = promises(cascade.gates, own, labelled)
     record["slices"] = slices(labelled, own.guess, own.acted_on)
     record["mistakes"] = mistakes(cascade, labelled, decisions, costs=costs, quote=how.quote)
     said, rows = _stages(path, cascade, labelled, some, prices, say)
     server = calls(decisions, LLM) if settings.url else (0.0, 0.0)
-    rows.append(_row(own, labelled, spent, prices, server))
+    rows.append(row(own, labelled, prices, server))
     rows[-1]["memory_mib"] = peak_memory(path, some.texts[:MEMORY_ON])
     for other in others:
         say(f"  {other.name}")
-        said.append(said_by(other, "baseline", labelled))
-        rows.append(_row(said[-1], labelled, in_process(other.predict, some.texts), prices))
+        said.append(said_by(other, "baseline", labelled, some))
+        rows.append(row(said[-1], labelled, prices))
     if depth.asked and LLM in cascade.stage_names:
         say(f"  the language model, on {min(depth.asked, len(labelled)):,} tickets")
         asked = in_context(cascade, labelled, depth.asked, seed=how.seed, quiet=how.quiet)
@@ -191,6 +194,7 @@ def _facts(path: Path, labelled: Labelled, seed: int) -> dict[str, Any]:
         "title": f"{bundle.manifest.name} on {labelled.name}",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "seed": seed,
+        "commit": commit(),
         "data": {
             "bundle": bundle.id,
             "file": labelled.name,
@@ -219,20 +223,28 @@ def _stages(
         [*map(alone, witnesses(cascade)), always_on(cascade)], [*names, None], strict=True
     ):
         say(f"  {approach.name}")
-        said.append(said_by(approach, "stage", labelled))
-        rows.append(_row(said[-1], labelled, in_process(approach.predict, some.texts), prices))
+        said.append(said_by(approach, "stage", labelled, some))
+        rows.append(row(said[-1], labelled, prices))
         if name:
             rows[-1]["memory_mib"] = peak_memory(path, some.texts[:MEMORY_ON], name)
     return said, rows
 
 
-def _row(
-    said: Verdicts,
-    labelled: Labelled,
-    spent: Mapping[str, Any],
-    prices: Prices,
-    llm: tuple[float, float] = (0.0, 0.0),
-) -> dict[str, Any]:
-    """A row of the table; the times are kept for the picture."""
-    said.ms = spent["ms_percentiles"]
-    return row(said, labelled, spent, prices, llm)
+def commit() -> str:
+    """The commit of this checkout; empty where it is none."""
+    git = shutil.which("git")
+    # Installed, it may lie in somebody else's checkout.
+    if git is None or not (ROOT / ".git").exists():
+        return ""
+    try:
+        told = subprocess.run(  # noqa: S603  (our own command)
+            [git, "rev-parse", "--short", "HEAD"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.stdout.strip()

@@ -18,25 +18,21 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cascade.errors import CascadeError, InputError
 from cascade.llm.reader import Reader
 from cascade.llm.settings import LLMSettings
-from cascade.stages.base import QUEUE
 from eval.approach import guesses
-from eval.datasets import DATASETS, data_folder
-from eval.labelled import Labelled, read_labelled
+from eval.datasets import DATASETS, RESULTS, data_folder
+from eval.labelled import Labelled
 from eval.latency import machine
 from eval.learners import CASCADE, IN_CONTEXT, PAIRS, Learners, Means
+from eval.splits import raw_splits
 from train.few import FEW
-from train.fit import read_split
 from train.measures import macro_f1
 from train.options import Options
-from train.read import heads_of
 
-RESULTS = Path(__file__).parent / "results"
 SIZES: tuple[int | None, ...] = (1, 2, 4, 8, 16, 32, 64, None)
 """Labels a queue; None for all that there are."""
 FEWEST = 8
@@ -84,7 +80,8 @@ def label_curve(
                     warnings.filterwarnings("ignore", message="The number of unique classes")
                     approach = learn()
                 seconds = time.perf_counter() - started
-                f1 = _macro_f1(test, guesses(approach.predict(test.texts)))
+                guess = guesses(approach.predict(test.texts))
+                f1 = macro_f1(test.y, guess, len(test.queues))
                 seen.setdefault(name, {}).setdefault(size, []).append((f1, seconds))
     approaches = {
         name: [_point(size, its) for size, its in by_size.items()] for name, by_size in seen.items()
@@ -138,12 +135,6 @@ def _fits(name: str, size: int | None) -> bool:
     return name != CASCADE or size is None or size >= FEWEST
 
 
-def _macro_f1(test: Labelled, guess: NDArray[np.int64]) -> float:
-    """No answer counts as a wrong one."""
-    classes = len(test.queues)
-    return macro_f1(test.y, np.where(guess < 0, (test.y + 1) % classes, guess), classes)
-
-
 def _point(size: int | None, its: Sequence[tuple[float, float]]) -> dict[str, Any]:
     f1, seconds = zip(*its, strict=True)
     return {
@@ -163,17 +154,8 @@ def read_both(name: str, data: Path, labels: int, tickets: int) -> tuple[Labelle
     """
     with tempfile.TemporaryDirectory() as folder:
         files = DATASETS[name](data, Path(folder))
-        options = Options(files.columns, test_file=files.test, min_rows=files.min_rows, quiet=True)
-        past, test, split = read_split(files.train, options, lambda line: None)
-        queues = heads_of(past)[QUEUE]
-        kept = np.concatenate([split.train, split.gate])
-        lines = frozenset(past.lines[row] for row in kept)
-        learned = read_labelled(files.train, files.columns, queues, lines=lines)
-        if files.test is not None and test is not None:
-            held = read_labelled(files.test, files.columns, queues, lines=frozenset(test.lines))
-        else:
-            lines = frozenset(past.lines[row] for row in split.test)
-            held = read_labelled(files.train, files.columns, queues, lines=lines)
+        options = Options(files.columns, min_rows=files.min_rows)
+        learned, held, _ = raw_splits(files, options, with_gate=True)
     return learned.sample(labels), held.sample(tickets)
 
 

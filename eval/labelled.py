@@ -16,10 +16,12 @@ from cascade.clean import clean
 from cascade.errors import InputError
 from cascade.files import BadRow, read_rows
 from cascade.ticket import join_parts
+from train.read import places
 
 FEW = 200
 """Fewer tickets than this say little: the interval of their macro-F1 is wider than 0.1."""
 SHOWN = 8
+"""Unknown labels that are named."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ def read_labelled(
             texts.append(text)
             y.append(number[label])
             at.append(row.line)
-    notes = [_told(reason, its) for reason, its in left.items()]
+    notes = [
+        f"left out {len(its):,}: {reason} ({places(path, its)})" for reason, its in left.items()
+    ]
     if unknown:
         notes.append("  no queue of the bundle: " + _counted(unknown))
     if not texts:
@@ -123,12 +127,6 @@ def read_labelled(
     if len(texts) < FEW:
         notes.append(f"{len(texts)} tickets are few: take the intervals, not the figures")
     return Labelled(path.name, texts, np.asarray(y, dtype=np.int64), tuple(queues), at, notes)
-
-
-def _told(reason: str, lines: list[int]) -> str:
-    shown = ", ".join(f"{line:,}" for line in lines[:SHOWN])
-    more = f" and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-    return f"left out {len(lines):,}: {reason} (line{'s' * (len(lines) > 1)} {shown}{more})"
 
 
 def _counted(labels: Counter[str]) -> str:

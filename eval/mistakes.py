@@ -30,7 +30,7 @@ from cascade.stages.base import QUEUE, Adviser
 from cascade.ticket import Ticket
 from eval.labelled import Labelled
 from train.costs import Costs
-from train.measures import macro_f1
+from train.measures import macro_f1, queue_numbers
 from train.noise import ODDS
 
 MOST = 20
@@ -84,8 +84,7 @@ def mistakes(
         - ``confusion_matrix``: ``queues``, and ``counts``: a row a true queue, a column a given.
     """
     k = len(labelled.queues)
-    number = {queue: at for at, queue in enumerate(labelled.queues)}
-    given = np.asarray([number[decision.queue] for decision in decisions], dtype=np.int64)
+    given = queue_numbers(decisions, labelled.queues)
     sure = np.asarray([decision.confidence for decision in decisions])
     settled = np.asarray([decision.action == "route" for decision in decisions], dtype=np.bool_)
     wrong = np.flatnonzero(given != labelled.y)

@@ -16,10 +16,8 @@ import click
 
 from cascade.errors import CascadeError
 from cascade.llm.settings import LLMSettings
-from eval.datasets import data_folder
+from eval.datasets import RESULTS, data_folder
 from eval.few_shot import NEIGHBOURS, SEED, measure, measure_vote, settings
-
-RESULTS = Path(__file__).parent / "results" / "few_shot.json"
 
 
 @click.command()
@@ -29,7 +27,9 @@ RESULTS = Path(__file__).parent / "results" / "few_shot.json"
     help="Folder of the data sets.  [default: CASCADE_DATA, else ../shared/data]",
 )
 @click.option("--ask", is_flag=True, help="Ask who is set for the llm stage, the reader if none.")
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS / "few_shot.json", show_default=True
+)
 def main(data: Path | None, ask: bool, out: Path) -> None:
     """Measure the neighbours' vote, and with --ask a reader or an LLM, on labels that it never saw.
 

@@ -30,13 +30,12 @@ from numpy.typing import NDArray
 from cascade.errors import CascadeError
 from cascade.gate import FLOOR
 from cascade.stages.base import QUEUE
-from eval.datasets import DATASETS, data_folder
+from eval.datasets import DATASETS, RESULTS, data_folder
 from train.linear import LinearFit, choose, fit_linear
 from train.measures import RESAMPLES, macro_f1
 from train.noise import ODDS
 from train.read import encode, heads_of, read_table
 
-RESULTS = Path(__file__).parent / "results" / "noise.json"
 TRAIN, TEST = 12_000, 8_000
 """Most tickets of a data set without an official split."""
 PLANTED = (
@@ -271,7 +270,9 @@ HEADER = (
     help="One data set; the figures of the others stay as they are.",
 )
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
-@click.option("--out", type=click.Path(path_type=Path), default=RESULTS, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=RESULTS / "noise.json", show_default=True
+)
 def main(data: Path | None, names: Sequence[str], seeds: int, out: Path) -> None:
     """Plant wrong labels, and count what is found, lost and won back."""
     folder = data_folder(data)

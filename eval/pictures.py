@@ -46,11 +46,7 @@ def pictures(
     own = [its for its in said if its.kind in ("cascade", "stage")][:MOST_CURVES]
     judged = {its.name: Judged(its.confidence, its.right(labelled)) for its in own}
     matrix = np.bincount(labelled.y * k + cascade.guess, minlength=k * k).reshape(k, k)
-    curves = {
-        its.name: frontier(its.confidence, its.guess, labelled.y, k)
-        for its in own
-        if len(labelled) > 1
-    }
+    curves = {its.name: frontier(its.confidence, its.guess, labelled.y, k) for its in own}
     people = None if cascade.settled is None else float(1 - cascade.settled.mean())
     points: list[Point] = [
         {
@@ -63,7 +59,7 @@ def pictures(
         for row in rows
         if row.get("cpu_ms")
     ]
-    times = {its.name: its.ms for its in own if its.ms}
+    times = {its.name: its.times["ms_percentiles"] for its in own if its.times}
     drawn = {
         "confusion": (
             "Rows are the true queues, columns the queues given; numbers are tickets.",

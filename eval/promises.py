@@ -20,13 +20,11 @@ from tqdm import tqdm
 from cascade.bundle import Manifest
 from cascade.decision import HUMAN
 from cascade.errors import CascadeError
-from eval.datasets import DATASETS, data_folder
+from eval.datasets import DATASETS, RESULTS, data_folder
 from eval.gates import refuted
 from train.fit import train
 from train.options import Options
 from train.promise import Promise
-
-RESULTS = Path(__file__).parent / "results" / "promises.json"
 
 
 def outcome(manifest: Manifest, target: float) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def measure(
 @click.option("--target", default=0.95, show_default=True, type=click.FloatRange(0.5, 0.999))
 @click.option("--confidence", default=0.9, show_default=True, type=click.FloatRange(0.5, 0.999))
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.")
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
+@click.option("--results", default=RESULTS / "promises.json", type=click.Path(path_type=Path))
 def main(
     names: tuple[str, ...],
     seeds: int,

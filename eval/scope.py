@@ -25,11 +25,10 @@ from cascade.files import Row, read_rows
 from cascade.router import OUTSIDE, Cascade
 from cascade.stages.base import QUEUE, SIGNALS, Adviser
 from cascade.ticket import join_parts
-from eval.datasets import DATASETS, Files, data_folder
+from eval.datasets import DATASETS, RESULTS, Files, data_folder
 from eval.metrics import auroc, recall_at_retention
 from train.read import encode, read_table
 
-RESULTS = Path(__file__).parent / "results" / "scope.json"
 DEFAULT = (
     "clinc150_oos",
     "banking77_oos",
@@ -149,7 +148,9 @@ def lines(name: str, figures: dict[str, Any]) -> Iterator[str]:
 @click.argument("names", nargs=-1, type=click.Choice(sorted(DATASETS)))
 @click.option("--bundles", default="bundles", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--results", default=RESULTS / "scope.json", type=click.Path(path_type=Path, dir_okay=False)
+)
 def main(names: tuple[str, ...], bundles: Path, data: Path | None, results: Path) -> None:
     """Measure who is taken for outside, by bundles that are called like their data set."""
     folder = data_folder(data)

@@ -27,6 +27,7 @@ from cascade.stages.llm import AT_ONCE, LLMStage
 from cascade.stages.neighbours import NeighboursStage
 from eval.approach import guesses
 from eval.child import call
+from train.measures import queue_numbers
 
 TICKETS = 500
 CASCADE, UNSTORED = "cascade", "cascade, nothing stored"
@@ -279,7 +280,7 @@ def _approach(cascade: Cascade, name: str) -> Callable[[Sequence[str]], Answers]
 def _routed(cascade: Cascade, texts: Sequence[str]) -> Answers:
     decisions = cascade.route(texts)
     return Answers(
-        np.asarray([cascade.queues.index(its.queue) for its in decisions], dtype=np.int64),
+        queue_numbers(decisions, cascade.queues),
         np.asarray([its.action == "route" for its in decisions]),
         np.asarray([its.confidence for its in decisions]),
     )

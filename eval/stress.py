@@ -21,7 +21,7 @@ from eval.paired import drop
 from eval.perturb import CHANGES, Change, gigantic
 from eval.slices import LANGUAGES, languages, share
 from eval.strangers import FOREIGN, OUT_OF_SCOPE
-from train.measures import quality
+from train.measures import quality, queue_numbers
 
 TICKETS = 400
 GIGANTIC = 20
@@ -88,10 +88,9 @@ def stress(
 
 def ask(cascade: Cascade, texts: Sequence[str]) -> Answers:
     """What the cascade says of raw texts."""
-    number = {queue: k for k, queue in enumerate(cascade.queues)}
     decisions = cascade.route(texts)
     return Answers(
-        np.asarray([number[decision.queue] for decision in decisions], dtype=np.int64),
+        queue_numbers(decisions, cascade.queues),
         np.asarray([decision.action == "route" for decision in decisions], dtype=np.bool_),
     )
 

@@ -6,27 +6,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from cascade.bundle import Bundle
-from cascade.errors import InputError
 from cascade.router import Cascade
-from cascade.stages.base import QUEUE
 from eval.approach import Approach, Routed
 from eval.baselines import BASELINES
-from eval.datasets import ROOT, Files
+from eval.datasets import Files
 from eval.judge import How, judge
-from eval.labelled import Labelled, read_labelled
 from eval.pictures import curve_picture
 from eval.recommend import recommend
-from train.fit import read_split, train
+from eval.splits import splits_of
+from train.fit import train
 from train.options import Options
 
 CURVE_ON = 1_000
@@ -77,14 +71,13 @@ def study(
         bundle = Bundle.open(out)
     else:
         bundle = train(files.train, out, options, say)
-    learned, held = splits(bundle, files, options)
+    learned, held = splits_of(bundle, files, options)
     others: list[Approach] = []
     if plan.baselines:
-        for name, fit in tqdm(BASELINES.items(), desc="fitting baselines", disable=how.quiet):
+        for name, fit in BASELINES.items():
             say(f"fitting {name}")
             others.append(fit(learned, how.seed))
     record = judge(bundle.path, held, how, others, say)
-    record["commit"] = commit()
     if plan.curve:
         from eval.label_curve import label_curve
 
@@ -104,53 +97,6 @@ def study(
         )
     record["recommendation"] = recommend(record)
     return record
-
-
-def splits(bundle: Bundle, files: Files, options: Options) -> tuple[Labelled, Labelled]:
-    """The tickets that a bundle was trained on, and those that it is tested on, raw.
-
-    Raises:
-        InputError: the bundle was trained on other data, or on another split of it.
-    """
-    quiet = replace(options, quiet=True)
-    tickets, test, split = read_split(files.train, quiet, lambda line: None)
-    if tickets.fingerprint != bundle.manifest.data["sha256"]:
-        raise InputError(
-            f"{bundle.path}: was trained on other data than {files.train}; train it anew, or "
-            "leave out --reuse"
-        )
-    queues = bundle.manifest.heads[QUEUE]
-    at = [tickets.lines[row] for row in split.train]
-    learned = read_labelled(
-        files.train, files.columns, queues, encoding=options.encoding, lines=frozenset(at)
-    )
-    if test is not None and files.test is not None:
-        source, lines = files.test, test.lines
-    else:
-        source, lines = files.train, [tickets.lines[row] for row in split.test]
-    held = read_labelled(
-        source, files.columns, queues, encoding=options.encoding, lines=frozenset(lines)
-    )
-    return learned, held
-
-
-def commit() -> str:
-    """The commit of this checkout; empty where it is none."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    try:
-        told = subprocess.run(  # noqa: S603  (our own command)
-            [git, "rev-parse", "--short", "HEAD"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return told.stdout.strip()
 
 
 def plain(record: dict[str, Any]) -> str:

@@ -14,8 +14,9 @@ from cascade.decision import HUMAN, Decision
 from cascade.gate import Gates
 from eval.approach import Approach, guesses
 from eval.labelled import Labelled
+from eval.latency import in_process
 from eval.prices import Prices, per_1000
-from train.measures import macro_f1, quality, times
+from train.measures import macro_f1, quality, queue_numbers, times
 
 CASCADE = "cascade"
 TIMES = ("ms_p50", "ms_p95", "ms_p99", "cpu_ms", "per_second")
@@ -31,7 +32,7 @@ class Verdicts:
         guess: ``(n,)`` queues, -1 where there is no answer.
         confidence: ``(n,)`` of it.
         settled: ``(n,)`` what is acted on; None where no gate decides that.
-        ms: percentiles 0 to 100 of a ticket's milliseconds.
+        times: of some tickets, from `eval.latency.in_process`; empty where none were taken.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Verdicts:
     guess: NDArray[np.int64]
     confidence: NDArray[np.float32]
     settled: NDArray[np.bool_] | None = None
-    ms: list[float] = field(default_factory=list)
+    times: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def acted_on(self) -> NDArray[np.bool_]:
@@ -51,35 +52,36 @@ class Verdicts:
         return np.asarray(self.guess == labelled.y)
 
 
-def said_by(approach: Approach, kind: str, labelled: Labelled) -> Verdicts:
-    """What an approach says of all tickets, in one call."""
+def said_by(approach: Approach, kind: str, labelled: Labelled, some: Labelled) -> Verdicts:
+    """What an approach says of all tickets, in one call, and how long some of them take."""
     answers = approach.predict(labelled.texts)
-    return Verdicts(approach.name, kind, guesses(answers), answers.max(axis=1))
+    spent = in_process(approach.predict, some.texts)
+    return Verdicts(approach.name, kind, guesses(answers), answers.max(axis=1), times=spent)
 
 
-def routed(decisions: Sequence[Decision], queues: Sequence[str]) -> Verdicts:
-    """What a cascade decided."""
-    number = {queue: at for at, queue in enumerate(queues)}
+def routed(
+    decisions: Sequence[Decision], queues: Sequence[str], spent: Mapping[str, Any] | None = None
+) -> Verdicts:
+    """What a cascade decided, and the times that it took, where they were measured."""
     return Verdicts(
         CASCADE,
         "cascade",
-        np.asarray([number[decision.queue] for decision in decisions], dtype=np.int64),
+        queue_numbers(decisions, queues),
         np.asarray([decision.confidence for decision in decisions], dtype=np.float32),
         np.asarray([decision.action == "route" for decision in decisions], dtype=np.bool_),
+        spent or {},
     )
 
 
 def row(
     said: Verdicts,
     labelled: Labelled,
-    told: Mapping[str, Any],
     prices: Prices,
     llm: tuple[float, float] = (0.0, 0.0),
 ) -> dict[str, Any]:
     """One row of the table (`eval.record.Row`).
 
     Args:
-        told: times, of `eval.latency.in_process`.
         llm: calls of a language-model server a ticket, and the seconds of a call.
     """
     y, k = labelled.y, len(labelled.queues)
@@ -87,7 +89,7 @@ def row(
         "name": said.name,
         "kind": said.kind,
         **quality(y, said.guess, k),
-        **{name: told.get(name) for name in TIMES},
+        **{name: said.times.get(name) for name in TIMES},
     }
     review = 0.0
     if said.settled is not None:
@@ -99,7 +101,7 @@ def row(
             else None
         )
     wrong = float((said.acted_on & ~said.right(labelled)).mean())
-    made["cost"] = per_1000(prices, float(told.get("cpu_ms") or 0.0), review, wrong, *llm)
+    made["cost"] = per_1000(prices, float(said.times.get("cpu_ms") or 0.0), review, wrong, *llm)
     return made
 
 

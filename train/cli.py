@@ -21,6 +21,21 @@ Examples:
       --llm http://10.0.0.5:8000/v1 --llm-model qwen3:4b --queues queues.toml
 """
 
+target_option = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="PROMISE",
+    help="What is asked of the settled tickets; see cascade gate --help.  "
+    "[default: precision>=0.95]",
+)
+confidence_option = click.option(
+    "--confidence",
+    default=0.9,
+    show_default=True,
+    help="How surely the target must hold.",
+)
+
 
 @click.command(epilog=EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path))
@@ -75,20 +90,8 @@ Examples:
     type=click.IntRange(16, 8192),
     help="Most tokens of a ticket that the encoder reads.",
 )
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="PROMISE",
-    help="What is asked of the settled tickets; see cascade gate --help.  "
-    "[default: precision>=0.95]",
-)
-@click.option(
-    "--confidence",
-    default=0.9,
-    show_default=True,
-    help="How surely the target must hold.",
-)
+@target_option
+@confidence_option
 @click.option(
     "--llm",
     "llm_url",

@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cascade.decision import Decision
 from cascade.stages.base import Probabilities, Stage
 
 RESAMPLES = 1000
 
 T = TypeVar("T")
+
+
+def queue_numbers(decisions: Sequence[Decision], queues: Sequence[str]) -> NDArray[np.int64]:
+    """``(n,)`` numbers of the decisions' queues."""
+    number = {queue: at for at, queue in enumerate(queues)}
+    return np.asarray([number[decision.queue] for decision in decisions], dtype=np.int64)
 
 
 def macro_f1(y: NDArray[np.int64], guess: NDArray[np.int64], classes: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,10 +42,7 @@ class Report:
         kind = table_format(self.path)
         yield f"read {self.rows:,} rows from {self.path} ({kind}), kept {self.kept:,}"
         for reason, at in self.dropped.items():
-            shown = ", ".join(f"{line:,}" for line in at[:SHOWN_LINES])
-            more = f" and {len(at) - SHOWN_LINES:,} more" if len(at) > SHOWN_LINES else ""
-            noun = _noun(self.path)
-            yield f"  dropped {len(at):,}: {reason} ({noun}{'s' * (len(at) > 1)} {shown}{more})"
+            yield f"  dropped {len(at):,}: {reason} ({places(self.path, at)})"
         yield from self.notes
 
 
@@ -195,6 +192,13 @@ def _dated(path: Path, row: Row, column: str, value: str) -> str:
         raise InputError(
             f"{place} holds {kind}, not an ISO 8601 date: write {EXAMPLES}, or leave --date out"
         ) from None
+
+
+def places(path: Path, lines: Sequence[int]) -> str:
+    """``lines 3, 4, 9``, the first `SHOWN_LINES`; a Parquet file has rows."""
+    shown = ", ".join(f"{line:,}" for line in lines[:SHOWN_LINES])
+    more = f" and {len(lines) - SHOWN_LINES:,} more" if len(lines) > SHOWN_LINES else ""
+    return f"{_noun(path)}{'s' * (len(lines) > 1)} {shown}{more}"
 
 
 def _noun(path: Path) -> str:

@@ -14,7 +14,7 @@ from cascade.decision import Decision
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Adviser, Probabilities
 from cascade.ticket import Ticket
-from train.measures import macro_f1, one_by_one, quality, timed, times
+from train.measures import macro_f1, one_by_one, quality, queue_numbers, timed, times
 
 TIMES = ("ms_p50", "ms_p95")
 
@@ -46,8 +46,7 @@ def evaluate(
         joined = every([s[QUEUE] for s in seen]).argmax(axis=1)
         figures["joined"] = quality(y, joined, classes)
     decisions, ms = timed(lambda text: cascade.route([Ticket(text)])[0], texts)
-    number = {queue: at for at, queue in enumerate(cascade.queues)}
-    guess = np.asarray([number[decision.queue] for decision in decisions])
+    guess = queue_numbers(decisions, cascade.queues)
     figures["cascade"] = {
         **quality(y, guess, classes),
         **times(ms),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,8 @@ def test_eval_prints_the_table_and_writes_the_report(
     assert "linear alone" in ran.output and "Deploy" in ran.output
     assert f"wrote {tmp_path / 'report.html'}" in ran.output
     told = json.loads((tmp_path / "report.json").read_text())
-    assert told["command"] == f"cascade eval {linear_bundle} {held}"
+    assert told["command"] == f"cascade eval {linear_bundle} {held} --quick"
+    assert re.fullmatch("[0-9a-f]{7,}", told["commit"])
     assert (tmp_path / "report.md").is_file()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from cascade.bundle import Columns
@@ -38,6 +40,14 @@ def test_a_label_the_bundle_never_saw_is_left_out_and_named(tmp_path: Path) -> N
     assert "left out 2: a label that is no queue of the bundle (lines 3, 4)" in told
     assert "'Sales' (2)" in told
     assert "left out 1: no text (line 5)" in told and "left out 1: no label (line 6)" in told
+
+
+def test_in_a_parquet_file_rows_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "held.parquet"
+    table = {"subject": ["a", ""], "body": ["b", ""], "queue": ["billing", "access"]}
+    pyarrow.parquet.write_table(pyarrow.table(table), path)
+    its = read_labelled(path, COLUMNS, QUEUES)
+    assert "left out 1: no text (row 2)" in its.notes
 
 
 def test_no_known_label_at_all_is_an_error_that_names_both_sides(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cascade.bundle import Columns
-from cascade.errors import CascadeError, InputError
+from cascade.errors import CascadeError
 from eval import study as module
 from eval.baselines import BASELINES
 from eval.cli import study as command
@@ -20,7 +20,7 @@ from eval.datasets import Files
 from eval.judge import QUICK, How
 from eval.record import Record
 from eval.report import write_report
-from eval.study import Plan, plain, splits, study
+from eval.study import Plan, plain, study
 from train.options import Options
 from train.promise import Promise
 from train.starter import write
@@ -54,21 +54,6 @@ def test_baselines_stand_beside_the_cascade_on_tickets_that_trained_nothing(
     assert record["data"]["tickets"] == record["data"]["trained_on"]["test"]
     assert record["recommendation"][0].startswith("Deploy")
     assert {"plots", "rows"} <= set(record) and "plots" not in json.loads(plain(record))
-
-
-def test_the_splits_are_those_of_the_training_and_share_no_ticket(
-    studied: tuple[Path, dict[str, Any]],
-) -> None:
-    folder, _ = studied
-    bundle = module.Bundle.open(folder / "bundle")
-    files = Files(folder / "starter.csv", COLUMNS)
-    learned, held = splits(bundle, files, OPTIONS)
-    data = bundle.manifest.data
-    assert (len(learned), len(held)) == (data["train"], data["test"])
-    assert not set(learned.lines) & set(held.lines)
-    write(folder / "other.csv", 400, seed=7)
-    with pytest.raises(InputError, match="trained on other data"):
-        splits(bundle, Files(folder / "other.csv", COLUMNS), OPTIONS)
 
 
 def test_a_peer_is_measured_beside_the_cascade(studied: tuple[Path, dict[str, Any]]) -> None:

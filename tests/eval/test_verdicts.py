@@ -26,7 +26,7 @@ def labelled(*y: int) -> Labelled:
 def said(*guess: int, settled: list[bool] | None = None) -> Verdicts:
     sure = np.full(len(guess), 0.9, dtype=np.float32)
     acted = None if settled is None else np.asarray(settled)
-    return Verdicts("cascade", "cascade", np.asarray(guess), sure, acted)
+    return Verdicts("cascade", "cascade", np.asarray(guess), sure, acted, TIMES)
 
 
 def decision(queue: str, stage: str, *asked: str) -> Decision:
@@ -36,9 +36,8 @@ def decision(queue: str, stage: str, *asked: str) -> Decision:
 
 
 def test_a_row_has_quality_times_and_cost() -> None:
-    made = row(
-        said(0, 1, 0, 1, settled=[True, True, True, False]), labelled(0, 1, 1, 1), TIMES, PRICES
-    )
+    verdicts = said(0, 1, 0, 1, settled=[True, True, True, False])
+    made = row(verdicts, labelled(0, 1, 1, 1), PRICES)
     assert made["accuracy"] == 0.75 and made["settled"] == 0.75
     assert made["settled_macro_f1"] == pytest.approx(2 / 3, abs=1e-4)
     assert made["ms_p95"] == 2.0 and made["cpu_ms"] == 5.0
@@ -48,7 +47,7 @@ def test_a_row_has_quality_times_and_cost() -> None:
 
 
 def test_no_answer_counts_as_a_wrong_one() -> None:
-    made = row(said(-1, 1), labelled(0, 1), TIMES, PRICES)
+    made = row(said(-1, 1), labelled(0, 1), PRICES)
     assert made["accuracy"] == 0.5
     assert "settled" not in made
 

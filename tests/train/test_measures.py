@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from train.measures import interval, macro_f1, quality
+from cascade.decision import Decision
+from train.measures import interval, macro_f1, quality, queue_numbers
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
@@ -55,3 +56,12 @@ def test_no_answer_is_missed_and_blamed_on_no_class() -> None:
     assert macro_f1(y, guess, 2) == pytest.approx((2 / 3 + 1) / 2)
     assert quality(y, guess, 2)["accuracy"] == 0.75
     assert macro_f1(y, np.full(4, -1), 2) == 0 and interval(y, np.full(4, -1), 2) == (0, 0)
+
+
+def test_queues_are_numbered_as_they_are_listed() -> None:
+    decisions = [
+        Decision("1", queue, 0.9, "linear", "route", (), {}, (), "b-1", "")
+        for queue in ("access", "billing", "access")
+    ]
+    assert queue_numbers(decisions, ("billing", "access")).tolist() == [1, 0, 1]
+    assert queue_numbers([], ("billing",)).dtype == np.int64

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cascade.bundle import Columns
 from cascade.errors import ColumnError, InputError, TrainingError
-from train.read import Report, Table, encode, heads_of, read_table
+from train.read import Report, Table, encode, heads_of, places, read_table
 
 COLUMNS = Columns(("text",), "queue")
 
@@ -36,6 +36,12 @@ def word_of(n: int) -> str:
 
 def read(path: Path, columns: Columns = COLUMNS, min_rows: int = 10) -> tuple[Table, Report]:
     return read_table(path, columns, min_rows=min_rows, quiet=True)
+
+
+def test_places_are_named_as_the_file_has_them() -> None:
+    assert places(Path("in.csv"), [3]) == "line 3"
+    assert places(Path("in.parquet"), [3, 1_200]) == "rows 3, 1,200"
+    assert places(Path("in.jsonl"), range(1, 11)) == "lines 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"
 
 
 def test_rows_are_read_cleaned_with_their_lines(tmp_path: Path) -> None:
