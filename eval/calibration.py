@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -77,3 +78,17 @@ def figures(probabilities: NDArray[np.float32], y: NDArray[np.int64]) -> dict[st
         **{f"coverage_at_{t:.0%}": coverage_at(t, confidence, right) for t in PRECISIONS},
     }
     return {key: round(float(value), 4) for key, value in values.items()}
+
+
+def picture(name: str, said: Answers, file: Path) -> None:
+    """Reliability of all stages joined before and after fitting, and risk-coverage of each."""
+    from eval.reliability import Judged, draw, save
+
+    def judged(probabilities: NDArray[np.float32]) -> Judged:
+        return Judged(probabilities.max(axis=1), probabilities.argmax(axis=1) == said.test.y)
+
+    seen = list(said.test.seen.values())
+    before = judged(Join((1 / len(seen),) * len(seen))(seen))
+    after = judged(fitted_join(said.gate, said.stages)(seen))
+    alone = {stage: judged(array) for stage, array in said.test.seen.items()}
+    save(draw(f"{name}, test split", before, after, {**alone, JOINED: after}), file)

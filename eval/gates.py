@@ -6,7 +6,8 @@ Each bundle's stages are asked about its own gate and test split once. Then, for
 targets, gates are fitted as in training, the real router decides on tickets that fitted nothing,
 and what was promised is held against what came of it. One gate split is one draw of tickets, which
 may be a lucky one whatever the seed, so the promise itself is tested on many: see `draws`. Writes
-eval/results/gates.json, and a picture for each data set.
+eval/results/gates.json, cut to what the documents tell of it (see `cut`), and a picture for each
+data set; all of it, each single fit included, goes to gates.json in the folder of --work.
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from tqdm import tqdm
 
 from cascade.bundle import Bundle
 from cascade.errors import CascadeError, InputError
-from cascade.gate import Join
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Probabilities
 from cascade.ticket import Ticket
 from eval.answers import Answers, Split, answers
-from eval.calibration import JOINED, calibration, fitted_join
+from eval.calibration import calibration, picture
 from eval.datasets import DATASETS, RESULTS, data_folder, dataset_of
 from eval.metrics import expected_calibration_error
 from train.gates import fit_gates
@@ -124,12 +124,14 @@ def summary(runs: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]:
     """Several seeds in a few numbers.
 
     Returns:
-        ``kept``, in how many at least the target was observed, or nothing was settled; the mean
-        coverage; the precision, its least, mean and most.
+        ``tickets`` that the gates were fitted and tested on; ``kept``, in how many at least the
+        target was observed, or nothing was settled; the mean coverage; the precision, its least,
+        mean and most.
     """
     precision = [run["precision"] for run in runs if run["settled"]]
     spread = [min(precision), _round(fmean(precision)), max(precision)] if precision else None
     return {
+        "tickets": runs[0]["expected"]["tickets"],
         "seeds": len(runs),
         "kept": sum(run["right"] >= target * run["settled"] for run in runs),
         "settled_something": len(precision),
@@ -179,18 +181,16 @@ def measure(
     }
 
 
-def picture(name: str, said: Answers, file: Path) -> None:
-    """Reliability of all stages joined before and after fitting, and risk-coverage of each."""
-    from eval.reliability import Judged, draw, save
-
-    def judged(probabilities: NDArray[np.float32]) -> Judged:
-        return Judged(probabilities.max(axis=1), probabilities.argmax(axis=1) == said.test.y)
-
-    seen = list(said.test.seen.values())
-    before = judged(Join((1 / len(seen),) * len(seen))(seen))
-    after = judged(fitted_join(said.gate, said.stages)(seen))
-    alone = {stage: judged(array) for stage, array in said.test.seen.items()}
-    save(draw(f"{name}, test split", before, after, {**alone, JOINED: after}), file)
+def cut(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The results without the single fits: a tenth of the size, and their summaries say it all."""
+    results = {
+        name: {
+            **its,
+            "promises": [{k: v for k, v in row.items() if k != "runs"} for row in its["promises"]],
+        }
+        for name, its in plain["results"].items()
+    }
+    return {**plain, "results": results}
 
 
 def table(results: Mapping[str, Any]) -> list[str]:
@@ -202,7 +202,7 @@ def table(results: Mapping[str, Any]) -> list[str]:
     ]
     for name, its in results.items():
         for row in its["promises"]:
-            tickets = row["runs"][0]["expected"]["tickets"]
+            tickets = row["tickets"]
             low, _, high = row["precision"] or (0.0, 0.0, 0.0)
             cells = (
                 name,
@@ -252,7 +252,7 @@ def _round(value: float) -> float:
     default="bundles/eval-data",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Where the stages' answers are kept.",
+    help="Where the stages' answers and all single fits are kept.",
 )
 @click.option("--results", default=RESULTS, type=click.Path(path_type=Path))
 def main(
@@ -282,8 +282,9 @@ def main(
         "missing": missing,
         "results": measured,
     }
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "gates.json").write_text(json.dumps(plain, indent=2) + "\n")
+    for target, told in ((work, plain), (results, cut(plain))):
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "gates.json").write_text(json.dumps(told, indent=2) + "\n")
     for line in table(measured):
         click.echo(line)
     if missing:

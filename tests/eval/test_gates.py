@@ -15,10 +15,11 @@ from cascade.errors import InputError
 from eval import gates
 from eval.answers import Answers, Split
 from eval.datasets import DATASETS, Files
-from eval.gates import draws, main, promised, refuted, summary
+from eval.gates import cut, draws, main, promised, refuted, summary, table
 from train.promise import Promise
 
 QUEUES = ("Access", "Billing", "Network")
+SIZES = {"fitting": 400, "testing": 400}
 
 
 def split(seed: int, n: int, truth: float = 0.95) -> Split:
@@ -78,13 +79,14 @@ def test_what_cannot_be_promised_is_not_settled() -> None:
 def run(right: int, settled: int) -> dict[str, Any]:
     precision = right / settled if settled else None
     told = {"right": right, "settled": settled, "precision": precision, "macro_f1": 0.8}
-    return {**told, "coverage": settled / 1000, "expected": {"coverage": 0.7}}
+    return {**told, "coverage": settled / 1000, "expected": {"tickets": SIZES, "coverage": 0.7}}
 
 
 def test_a_summary_counts_what_was_kept() -> None:
     told = summary([run(960, 1000), run(475, 500), run(940, 1000), run(0, 0)], 0.95)
     assert (told["seeds"], told["kept"], told["settled_something"]) == (4, 3, 3)
     assert told["precision"] == [0.94, 0.95, 0.96]
+    assert told["tickets"] == SIZES
     assert told["coverage"] == 0.625 and told["expected_coverage"] == 0.7
 
 
@@ -108,7 +110,8 @@ def few(linear_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_command(linear_bundle: Path, few: str, tmp_path: Path) -> None:
-    folders = ["--data", str(tmp_path), "--work", str(tmp_path), "--results", str(tmp_path)]
+    work = tmp_path / "work"
+    folders = ["--data", str(tmp_path), "--work", str(work), "--results", str(tmp_path)]
     done = CliRunner().invoke(main, [str(linear_bundle), *folders, "--seeds", "1", "--draws", "2"])
     assert done.exit_code == 0, done.output
     assert "no bundle was given for another" in done.output
@@ -117,10 +120,14 @@ def test_the_command(linear_bundle: Path, few: str, tmp_path: Path) -> None:
     assert plain["missing"] == ["another"]
     its = plain["results"][few]
     assert its["stages"] == ["linear"] and its["left_out"] == []
-    assert [len(row["runs"]) for row in its["promises"]] == [1, 1, 2] * 2
+    assert [row["seeds"] for row in its["promises"]] == [1, 1, 2] * 2
     assert 0 <= its["calibration"]["linear"]["after"]["ece"] <= 1
     assert (tmp_path / f"gates_{few}.svg").stat().st_size > 5_000
     assert str(tmp_path) not in (tmp_path / "gates.json").read_text()
+    whole = json.loads((work / "gates.json").read_text())
+    assert [len(row["runs"]) for row in whole["results"][few]["promises"]] == [1, 1, 2] * 2
+    assert cut(whole) == plain, "no single fits, but all else"
+    assert table(plain["results"]) == table(whole["results"])
 
 
 def test_a_data_set_is_measured_once(linear_bundle: Path, few: str, tmp_path: Path) -> None:
