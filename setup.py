@@ -57,7 +57,8 @@ setup(
     package_data={
         "cascade.llm": ["built_in/*"],
         "serve": ["templates/*", "static/*"],
-        "eval": ["prices.toml", "templates/*"],
+        "eval": ["prices.toml"],
+        "eval.report": ["templates/*"],
     },
     install_requires=[
         "numpy>=2.0",

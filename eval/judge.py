@@ -23,8 +23,8 @@ from eval.in_context import in_context
 from eval.labelled import Labelled
 from eval.latency import in_process, llm_anew, machine, peak_memory
 from eval.mistakes import mistakes
-from eval.pictures import pictures
 from eval.prices import Prices, read_prices
+from eval.report.pictures import pictures
 from eval.slices import slices
 from eval.stability import stability
 from eval.stress import stress
@@ -104,7 +104,7 @@ def judge(
         others: what it is compared with, fitted on the tickets that the bundle was trained on.
 
     Returns:
-        An `eval.record.Record`.
+        An `eval.report.record.Record`.
 
     Raises:
         CascadeError: the bundle or a file cannot be used.

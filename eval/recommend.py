@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from eval.report.wording import milliseconds, money, percent, percents, precise, scores
 from eval.verdicts import CASCADE
-from eval.wording import milliseconds, money, percent, percents, precise, scores
 
 MARGIN = 0.005
 """Macro-F1 that nobody notices: who is no worse than that and cheaper is to be preferred."""

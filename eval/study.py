@@ -17,8 +17,8 @@ from eval.approach import Approach, Routed
 from eval.baselines import BASELINES
 from eval.datasets import Files
 from eval.judge import How, judge
-from eval.pictures import curve_picture
 from eval.recommend import recommend
+from eval.report.pictures import curve_picture
 from eval.splits import splits_of
 from train.fit import train
 from train.options import Options
@@ -61,7 +61,7 @@ def study(
         out: folder of the bundle.
 
     Returns:
-        An `eval.record.Record`, the recommendation included.
+        An `eval.report.record.Record`, the recommendation included.
 
     Raises:
         CascadeError: a file cannot be used, or nothing can be learned from it.

@@ -16,7 +16,7 @@ import click
 
 from cascade.errors import InputError
 from eval.datasets import RESULTS, ROOT
-from eval.wording import milliseconds, percent, precise, score, scores
+from eval.report.wording import milliseconds, percent, precise, score, scores
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md")
 PART = re.compile(r"(<!-- figures (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -28,7 +28,7 @@ class Verdicts:
 
     Attributes:
         name: for people.
-        kind: of `eval.record.Row`.
+        kind: of `eval.report.record.Row`.
         guess: ``(n,)`` queues, -1 where there is no answer.
         confidence: ``(n,)`` of it.
         settled: ``(n,)`` what is acted on; None where no gate decides that.
@@ -79,7 +79,7 @@ def row(
     prices: Prices,
     llm: tuple[float, float] = (0.0, 0.0),
 ) -> dict[str, Any]:
-    """One row of the table (`eval.record.Row`).
+    """One row of the table (`eval.report.record.Row`).
 
     Args:
         llm: calls of a language-model server a ticket, and the seconds of a call.
@@ -133,7 +133,7 @@ def by_stage(
 
 
 def promises(gates: Gates, said: Verdicts, labelled: Labelled) -> list[dict[str, Any]]:
-    """What the gates promise, and what came of it on these tickets (`eval.record.Promise`).
+    """What the gates promise, and what came of it on these tickets (`eval.report.record.Promise`).
 
     Promises about single queues stand beside the one about the others together.
     """

@@ -41,12 +41,12 @@ def compare(
 
     Returns:
         ``ours`` its name; ``train``, ``tickets`` and ``timed`` the numbers of tickets; ``peers`` a
-        list of `eval.record.Peer`: ``name``, ``note`` and, unless its library is missing, quality
-        (`train.measures.quality`), ``ms_p50`` and ``ms_p95`` of a ticket and its ``cpu_ms``, one by
-        one, over all cores; ``per_cpu_second`` tickets in one call; ``train_seconds`` and
-        ``train_cpu_seconds``; under ``ours`` the same figures of ours, training aside; and
-        ``ratios``, the peer's figures over ours, of ``macro_f1``, ``cpu_ms`` and
-        ``per_cpu_second``.
+        list of `eval.report.record.Peer`: ``name``, ``note`` and, unless its library is missing,
+        quality (`train.measures.quality`), ``ms_p50`` and ``ms_p95`` of a ticket and its
+        ``cpu_ms``, one by one, over all cores; ``per_cpu_second`` tickets in one call;
+        ``train_seconds`` and ``train_cpu_seconds``; under ``ours`` the same figures of ours,
+        training aside; and ``ratios``, the peer's figures over ours, of ``macro_f1``, ``cpu_ms``
+        and ``per_cpu_second``.
 
     Raises:
         KeyError: there is no peer of such a name.

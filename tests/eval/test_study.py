@@ -18,8 +18,8 @@ from eval.baselines import BASELINES
 from eval.cli import study as command
 from eval.datasets import Files
 from eval.judge import QUICK, How
-from eval.record import Record
 from eval.report import write_report
+from eval.report.record import Record
 from eval.study import Plan, plain, study
 from train.options import Options
 from train.promise import Promise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from eval.record.figures import Interval, Quality
+from eval.report.record.figures import Interval, Quality
 
 
 class Slice(Quality, total=False):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from eval.plots.labels import label_ends
-from eval.plots.style import canvas, styled
-from eval.record import LabelCurve
 from eval.reliability import COLOURS
+from eval.report.plots.labels import label_ends
+from eval.report.plots.style import canvas, styled
+from eval.report.record import LabelCurve
 
 PAD = 1.1
 """Room left and right of the points, as a factor."""

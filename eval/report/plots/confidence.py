@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from eval.frontier import Frontier
 from eval.metrics import expected_calibration_error, reliability, risk_coverage
-from eval.plots.labels import label_ends
-from eval.plots.style import BLUE, FAINT, INK, canvas, styled
 from eval.reliability import COLOURS, FEWEST, STEPS, Judged
+from eval.report.plots.labels import label_ends
+from eval.report.plots.style import BLUE, FAINT, INK, canvas, styled
 
 
 @styled

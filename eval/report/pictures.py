@@ -10,7 +10,8 @@ import numpy as np
 from cascade.gate import Gates
 from eval.frontier import frontier
 from eval.labelled import Labelled
-from eval.plots import (
+from eval.reliability import Judged
+from eval.report.plots import (
     as_plot,
     draw_confusion,
     draw_cost,
@@ -20,9 +21,8 @@ from eval.plots import (
     draw_reliability,
     draw_risk_coverage,
 )
-from eval.plots.speed import Point
-from eval.record import LabelCurve, Plot
-from eval.reliability import Judged
+from eval.report.plots.speed import Point
+from eval.report.record import LabelCurve, Plot
 from eval.verdicts import CASCADE, Verdicts
 
 MOST_CURVES = 5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from eval.record import Plot
+from eval.report.record import Plot
 
 
 @dataclass(frozen=True, slots=True)

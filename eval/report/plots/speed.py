@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from eval.plots.labels import label_points
-from eval.plots.style import (
+from eval.reliability import COLOURS
+from eval.report.plots.labels import label_points
+from eval.report.plots.style import (
     BLUE,
     GREEN,
     INK,
@@ -21,7 +22,6 @@ from eval.plots.style import (
     canvas,
     styled,
 )
-from eval.reliability import COLOURS
 
 BUDGET_MS = 150.0
 """The deadline of a request that names none."""

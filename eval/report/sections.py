@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from eval.document import Block, Bullets, Code, Facts, Picture, Section, Text
-from eval.record import Record
-from eval.tables import (
+from eval.report.document import Block, Bullets, Code, Facts, Picture, Section, Text
+from eval.report.record import Record
+from eval.report.tables import (
     cost_table,
     curve_table,
     http_table,
@@ -18,7 +18,7 @@ from eval.tables import (
     stage_table,
     stress_table,
 )
-from eval.wording import named, percent, plain, score
+from eval.report.wording import named, percent, plain, score
 
 PLACES = {
     "cost": "table",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eval.document import Table
-from eval.record import LabelCurve, Record
-from eval.tables.columns import QUALITY, TIMES, field, is_cascade, table
-from eval.wording import milliseconds, percent, precise, score
+from eval.report.document import Table
+from eval.report.record import LabelCurve, Record
+from eval.report.tables.columns import QUALITY, TIMES, field, is_cascade, table
+from eval.report.wording import milliseconds, percent, precise, score
 
 
 def in_context_table(record: Record) -> Table:

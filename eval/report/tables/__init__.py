@@ -1,6 +1,6 @@
 """The tables of a report, each from its part of the record."""
 
-from eval.tables.costs import (
+from eval.report.tables.costs import (
     cost_table,
     http_table,
     main_table,
@@ -8,8 +8,8 @@ from eval.tables.costs import (
     promise_table,
     stage_table,
 )
-from eval.tables.learning import curve_table, in_context_table, stability_table
-from eval.tables.weaknesses import mistake_tables, slice_tables, stress_table
+from eval.report.tables.learning import curve_table, in_context_table, stability_table
+from eval.report.tables.weaknesses import mistake_tables, slice_tables, stress_table
 
 __all__ = [
     "cost_table",

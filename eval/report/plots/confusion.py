@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from eval.plots.style import BLUE, INK, VERMILION, WIDTH, canvas, styled
+from eval.report.plots.style import BLUE, INK, VERMILION, WIDTH, canvas, styled
 
 MOST = 20
 """More queues than this cannot be read in a report's column; the most confused ones are shown."""

@@ -17,8 +17,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from eval.record import Plot
 from eval.reliability import COLOURS
+from eval.report.record import Plot
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = COLOURS
 INK, PALE = "#1b1f24", "#e6e8eb"

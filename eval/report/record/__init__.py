@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from eval.record.figures import Cost, Interval, Quality, Speed
-from eval.record.weaknesses import Mistakes, Slice, Stress
+from eval.report.record.figures import Cost, Interval, Quality, Speed
+from eval.report.record.weaknesses import Mistakes, Slice, Stress
 
 
 class Row(Quality, Speed, total=False):
@@ -182,7 +182,7 @@ class Record(TypedDict, total=False):
     Attributes:
         data, machine: what was measured and where, by any names.
         versions: of the libraries that the bundle was trained with.
-        plots: by the name of their file; `eval.sections.PLACES` says where which stands.
+        plots: by the name of their file; `eval.report.sections.PLACES` says where which stands.
         recommendation, notes: sentences.
         command: the line that makes the record again; or several.
     """

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eval.document import Table
-from eval.record import Peers, Record, Row
-from eval.tables.columns import QUALITY, TIMES, field, is_cascade, table
-from eval.wording import milliseconds, money, number, percent, percents, precise, score, times
+from eval.report.document import Table
+from eval.report.record import Peers, Record, Row
+from eval.report.tables.columns import QUALITY, TIMES, field, is_cascade, table
+from eval.report.wording import (
+    milliseconds,
+    money,
+    number,
+    percent,
+    percents,
+    precise,
+    score,
+    times,
+)
 
 KINDS = ("stage", "cascade", "baseline", "llm", "peer")
 """In the order in which they stand in the table."""

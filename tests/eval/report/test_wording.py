@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.wording import (
+from eval.report.wording import (
     MISSING,
     milliseconds,
     money,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from eval.frontier import Frontier, frontier
-from eval.plots import (
+from eval.reliability import Judged
+from eval.report.plots import (
     as_plot,
     draw_confusion,
     draw_cost,
@@ -24,12 +25,11 @@ from eval.plots import (
     draw_risk_coverage,
     to_svg,
 )
-from eval.plots.confusion import MOST, most_confused
-from eval.plots.labels import label_points, spread
-from eval.plots.speed import Point, brief
-from eval.plots.style import INK, canvas
-from eval.record import CurvePoint
-from eval.reliability import Judged
+from eval.report.plots.confusion import MOST, most_confused
+from eval.report.plots.labels import label_points, spread
+from eval.report.plots.speed import Point, brief
+from eval.report.plots.style import INK, canvas
+from eval.report.record import CurvePoint
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from eval.document import Table
-from eval.record import Record
-from eval.record.weaknesses import Confusion, Mistakes, Slice, Suspects, Worst
-from eval.tables.columns import QUALITY, Column, field, table, told_quality
-from eval.wording import MISSING, money, number, percent, precise, score, scores
+from eval.report.document import Table
+from eval.report.record import Record
+from eval.report.record.weaknesses import Confusion, Mistakes, Slice, Suspects, Worst
+from eval.report.tables.columns import QUALITY, Column, field, table, told_quality
+from eval.report.wording import MISSING, money, number, percent, precise, score, scores
 
 LISTED = 40
 """Labels to doubt that a reader still reads; the record has all."""

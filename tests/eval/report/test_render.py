@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.plots import as_plot, draw_confusion, draw_label_curve
-from eval.record import Record
-from eval.report import WIDTH, markdown, table, to_html, to_markdown, write_report
-from eval.sections import PLACES, sections
-from eval.tables import main_table, peer_table
+from eval.report.plots import as_plot, draw_confusion, draw_label_curve
+from eval.report.record import Record
+from eval.report.render import WIDTH, markdown, table, to_html, to_markdown, write_report
+from eval.report.sections import PLACES, sections
+from eval.report.tables import main_table, peer_table
 
 EXAMPLE = Path(__file__).with_name("example_record.json")
 PLANTED = "<script>alert(1)</script>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from eval.document import Table
-from eval.wording import MISSING, milliseconds, score, scores
+from eval.report.document import Table
+from eval.report.wording import MISSING, milliseconds, score, scores
 
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], str]]

@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from eval.record import Record
-from eval.sections import sections
-from eval.tables import main_table
+from eval.report.record import Record
+from eval.report.sections import sections
+from eval.report.tables import main_table
 
 WIDTH = 119
 """Characters of a line on the console."""
@@ -99,7 +99,7 @@ def _parts(record: Record) -> dict[str, Any]:
 
 def _environment(*, autoescape: bool) -> Environment:
     return Environment(
-        loader=PackageLoader("eval"),
+        loader=PackageLoader("eval.report"),
         autoescape=autoescape,  # noqa: S701 (Markdown is escaped by `markdown`)
         undefined=StrictUndefined,
         trim_blocks=True,

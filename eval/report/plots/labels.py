@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox, offset_copy
 
-from eval.plots.style import FAINT, INK
+from eval.report.plots.style import FAINT, INK
 
 RINGS = (8, 16, 28, 42, 58)
 """Distances of a name from its point, in points of type."""
