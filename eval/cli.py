@@ -97,6 +97,7 @@ def compare(
 @click.command(
     epilog="\b\nExamples:\n"
     "  cascade study tickets.csv.gz --text subject --text body --label queue\n"
+    '  cascade study tickets.csv.gz --text text --label label --target "precision>=0.98"\n'
     "  cascade study banking77 --minutes 30 --data /srv/datasets --curve 3\n"
     "  cascade study tickets.csv.gz --text text --label label --peer setfit --peer model2vec\n",
 )

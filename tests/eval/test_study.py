@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shlex
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
-from cascade.bundle import Columns
+from cascade.bundle import Bundle, Columns
 from cascade.errors import CascadeError
 from eval import study as module
 from eval.baselines import BASELINES
@@ -79,6 +80,26 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     assert "none of the sets" in call(tmp_path / "none.csv", "--text", "a", "--label", "b")
     write(tmp_path / "some.csv", 20)
     assert "--text and --label" in call(tmp_path / "some.csv")
+    columns = ("--text", "body", "--label", "queue")
+    assert "write precision>=0.95" in call(tmp_path / "some.csv", *columns, "--target", "best")
+
+
+def test_the_command_promises_what_it_is_told_and_keeps_the_figures(tmp_path: Path) -> None:
+    write(tmp_path / "some.csv", 200, seed=6)
+    words = [
+        *("--text", "subject", "--text", "body", "--label", "queue", "--date", "created"),
+        *("--minutes", "0", "--target", "precision>=50%", "--confidence", "0.6"),
+        *("--bundles", str(tmp_path / "bundles"), "--no-baselines", "--quick"),
+    ]
+    unheard = ("--keep", str(tmp_path / "kept.json"), "--report", str(tmp_path), "--quiet")
+    ran = CliRunner().invoke(command, [str(tmp_path / "some.csv"), *words, *unheard])
+    assert ran.exit_code == 0, ran.output
+    bundle = Bundle.open(tmp_path / "bundles" / "some")
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert kept["command"] == shlex.join(["cascade", "study", str(tmp_path / "some.csv"), *words])
+    assert {its["promised"] for its in kept["promises"]} == {0.5}
+    assert {its["confidence"] for its in kept["promises"]} == {0.6}
+    assert bundle.manifest.data["split"].startswith("by time")
 
 
 def test_bitext_is_a_smoke_test_template_text_is_easy(data: Path, tmp_path: Path) -> None:
