@@ -183,8 +183,14 @@ def imbalanced(n: int, seed: int) -> tuple[Seen, NDArray[np.int64]]:
 
 
 @pytest.mark.parametrize("per", ["all", "stage", "queue"])
-def test_with_three_stages_and_rare_queues_promises_hold_as_often_as_stated(per: Any) -> None:
-    """500 resamplings of the tickets that the promise is made on, judged by 20,000 others."""
+def test_with_three_stages_and_rare_queues_promises_hold_as_often_as_stated(
+    per: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """250 resamplings of the tickets that the promise is made on, judged by 20,000 others.
+
+    So many find out a promise of 90 % that is broken one time in four.
+    """
+    monkeypatch.setattr("train.promise._needs", lambda *args: None)  # dear, and asked elsewhere
     promise = Promise(0.9, 0.9, per=per)
     seen, y = imbalanced(2_000, 0)
     joined = join_stages(Witnesses(list("abc"), seen, {"queue": y}, QUEUES), promise)
@@ -201,7 +207,7 @@ def test_with_three_stages_and_rare_queues_promises_hold_as_often_as_stated(per:
     stage, best = world_at_large.stage, world_at_large.best
     confidence, right = world_at_large.confidence, world_at_large.right
     broken, kept = 0, 0
-    for seed in range(500):
+    for seed in range(250):
         some = walk(1_000, seed + 2)
         gates = settle(some, *halves(1_000, seed), promise, QUEUES, curve=False).gates
         least = np.asarray([gate.settle for gate in gates], dtype=np.float32)[stage, best]
@@ -210,8 +216,8 @@ def test_with_three_stages_and_rare_queues_promises_hold_as_often_as_stated(per:
         groups = [settled & (of == value) for value in range(K)]
         broken += any(right[its].mean() < 0.9 for its in groups if its.any())
         kept += settled.any()
-    assert kept > 250, "a promise about nothing is easily kept"
-    assert broken <= binom.ppf(0.999, 500, 0.1)
+    assert kept > 125, "a promise about nothing is easily kept"
+    assert broken <= binom.ppf(0.999, 250, 0.1)
 
 
 # --- advisers: stages that are asked about a sample, and that may have no answer ---

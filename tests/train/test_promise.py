@@ -74,23 +74,32 @@ def draw(n: int, random: np.random.Generator, honest: float = 1.0) -> Stopped:
 
 
 @pytest.mark.parametrize(("target", "confidence"), [(0.8, 0.9), (0.9, 0.9), (0.95, 0.7)])
-@pytest.mark.parametrize("honest", [0.6, 1.0, 2.0])
 def test_a_promise_is_broken_no_more_often_than_stated(
-    target: float, confidence: float, honest: float
+    target: float, confidence: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """500 resamplings; what holds in truth is known, as the tickets are drawn from a formula."""
+    """600 resamplings of tickets whose stage doubts too much, is honest, or is too sure.
+
+    What holds in truth is known, as the tickets are drawn from a formula. The share of broken
+    promises is itself drawn: it may be what so many draws of a kept one may show. 200 of each kind
+    find out a promise of 90 % that is broken one time in four, all 600 one that is one in five.
+    """
+    monkeypatch.setattr("train.promise._needs", lambda *args: None)  # dear, and asked elsewhere
     random = np.random.default_rng(1)
-    grid = random.beta(4, 1, 200_000)
-    grid.sort()
-    right_above = (grid**honest)[::-1].cumsum()[::-1] / np.arange(len(grid), 0, -1)
-    broken = 0
-    for _ in range(500):
-        kept = keep(draw(400, random, honest), draw(400, random, honest), target, confidence)
-        if kept.threshold < NEVER:
-            at = min(int(np.searchsorted(grid, kept.threshold)), len(grid) - 1)
-            broken += right_above[at] < target
-    # The share of broken promises is itself drawn: up to what 500 draws of a kept one may show.
-    assert broken <= binom.ppf(0.999, 500, 1 - confidence)
+    grid = np.sort(random.beta(4, 1, 200_000))
+
+    def broken(honest: float) -> int:
+        right_above = (grid**honest)[::-1].cumsum()[::-1] / np.arange(len(grid), 0, -1)
+        count = 0
+        for _ in range(200):
+            kept = keep(draw(400, random, honest), draw(400, random, honest), target, confidence)
+            if kept.threshold < NEVER:
+                at = min(int(np.searchsorted(grid, kept.threshold)), len(grid) - 1)
+                count += right_above[at] < target
+        return count
+
+    of = {honest: broken(honest) for honest in (0.6, 1.0, 2.0)}
+    assert all(count <= binom.ppf(0.999, 200, 1 - confidence) for count in of.values()), of
+    assert sum(of.values()) <= binom.ppf(0.999, 600, 1 - confidence), of
 
 
 def test_picking_the_best_point_of_the_curve_would_break_it_far_more_often() -> None:
