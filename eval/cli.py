@@ -13,7 +13,7 @@ from cascade.bundle import Bundle, Columns
 from cascade.errors import ColumnError, InputError
 from cascade.llm.settings import LLMSettings
 from cascade.stages.base import QUEUE
-from eval.options import command_line, label_option, measuring, text_option
+from eval.options import column_options, command_line, measuring
 from train.cli import confidence_option, target_option
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 )
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@text_option
-@label_option
+@column_options("as in training")
 @measuring
 @click.pass_context
 def evaluate(
@@ -71,8 +70,7 @@ def evaluate(
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))
-@text_option
-@label_option
+@column_options("as in training")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(
     old: Path, new: Path, file: Path, texts: tuple[str, ...], label: str | None, as_json: bool
@@ -102,8 +100,7 @@ def compare(
     "  cascade study tickets.csv.gz --text text --label label --peer setfit --peer model2vec\n",
 )
 @click.argument("source", metavar="FILE|SET")
-@text_option
-@label_option
+@column_options("those of a public SET")
 @click.option("--date", metavar="COLUMN", help="Column with an ISO 8601 date: split by time.")
 @click.option("--test", type=click.Path(path_type=Path), help="Tickets to test on, if apart.")
 @click.option(

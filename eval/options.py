@@ -11,21 +11,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+Command = Callable[..., None]
+
 NOT_MEASURED = ("quiet", "report", "keep")
 """Options that change no figure: a repeated run chooses its own."""
 
-text_option = click.option(
-    "--text",
-    "texts",
-    multiple=True,
-    metavar="COLUMN",
-    help="Column with the text; several are joined.  [default: as in training]",
-)
-label_option = click.option(
-    "--label",
-    metavar="COLUMN",
-    help="Column with the right queue.  [default: as in training]",
-)
 MEASURING = (
     click.option(
         "--report",
@@ -54,7 +44,30 @@ MEASURING = (
 )
 
 
-def measuring(command: Callable[..., None]) -> Callable[..., None]:
+def column_options(usual: str) -> Callable[[Command], Command]:
+    """Options for the columns of text and queue.
+
+    Args:
+        usual: what they are where none is named.
+    """
+
+    def with_columns(command: Command) -> Command:
+        label = click.option(
+            "--label", metavar="COLUMN", help=f"Column with the right queue.  [default: {usual}]"
+        )
+        text = click.option(
+            "--text",
+            "texts",
+            multiple=True,
+            metavar="COLUMN",
+            help=f"Column with the text; several are joined.  [default: {usual}]",
+        )
+        return text(label(command))
+
+    return with_columns
+
+
+def measuring(command: Command) -> Command:
     """Give a command ``report`` and, as ``how``, an `eval.judge.How` of the other options."""
 
     @wraps(command)
