@@ -26,6 +26,7 @@ PEERS = [
     "datasets>=4",
     "semantic-router>=1.1,<2",
 ]
+POSTGRES = ["psycopg[binary]>=3.2,<4"]
 TEST = [
     "pytest>=8",
     "pytest-xdist>=3.6,<4",
@@ -34,6 +35,8 @@ TEST = [
     "trustme>=1.2",
     "transformers[serving]>=5.23,<6",
     "jevcompat==0.1.1",
+    "schemathesis>=4.0,<5",
+    "playwright>=1.50,<2",
     "cleanlab>=2.9,<3",
     "ruff>=0.14",
     "mypy>=1.15",
@@ -57,6 +60,7 @@ setup(
     package_data={
         "cascade.llm": ["built_in/*"],
         "serve": ["templates/*", "static/*"],
+        "serve.store": ["migrations/script.py.mako"],
         "eval": ["prices.toml"],
         "eval.report": ["templates/*"],
     },
@@ -71,11 +75,15 @@ setup(
         "tqdm>=4.66",
         "flask>=3.1,<4",
         "pydantic>=2.10,<3",
+        "pydantic-settings>=2.7,<3",
+        "sqlalchemy>=2.0,<3",
+        "alembic>=1.14,<2",
+        "prometheus-client>=0.21,<1",
         "gunicorn>=27,<28",
         "httpcore>=1.0.9,<2",
         "bm25s>=0.3,<0.4",
     ],
-    extras_require={"train": TRAIN, "peers": PEERS + TRAIN, "test": TEST + TRAIN},
+    extras_require={"postgres": POSTGRES, "train": TRAIN, "peers": PEERS + TRAIN, "test": TEST + TRAIN + POSTGRES},
     entry_points={
         "console_scripts": ["cascade = cascade.cli:main"],
         # Each wing brings its own verbs; the front door imports a wing when its verb is called.

@@ -40,6 +40,8 @@ class Call:
         self.outside = np.zeros(n, dtype=np.bool_)
         """Which seem to belong to no queue, by the last stage that could tell."""
         self.settled_by = [""] * n
+        self.cut = np.zeros(n, dtype=np.bool_)
+        """Which had no time for a stage, or for the end of its answer."""
         self.reasons = [""] * n
         """Why an adviser had no answer."""
         self.traces: list[list[StageTrace]] = [[] for _ in texts]
@@ -90,6 +92,7 @@ class Call:
         """Note that for these rows there is no time for a further stage."""
         self.stopped[rows] = True
         self.status[rows] = LATE
+        self.cut[rows] = True
 
     def trace(
         self,

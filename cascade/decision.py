@@ -57,6 +57,7 @@ class Decision:
         stages: the stages that ran, in order.
         bundle: id of the bundle that answered.
         reason: why the ticket goes to review; empty for ``route``.
+        late: a deadline cut it short: asked without one, a further stage may settle it.
     """
 
     id: str | None
@@ -69,6 +70,7 @@ class Decision:
     stages: tuple[StageTrace, ...] = ()
     bundle: str = ""
     reason: str = ""
+    late: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and scalars, ready for JSON."""

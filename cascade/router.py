@@ -206,9 +206,12 @@ class Cascade:
         seconds: float,
         until: float | None,
     ) -> None:
-        """Remember what a round took. More tickets than that say little of one, and an adviser
-        that has no answer for another reason than the deadline says nothing."""
+        """Remember what a round took, and whom it left without an answer for want of time.
+
+        More tickets than threads say little of one, and an adviser that has no answer for another
+        reason than the deadline says nothing."""
         broken_off = until is not None and self._clock() >= until and not answered.all()
+        call.cut[rows] |= broken_off & ~answered
         if at and len(rows) <= self._threads and (broken_off or answered.all()):
             longest = max(len(call.texts[i]) for i in rows)
             name = self.stages[at].name
@@ -279,6 +282,7 @@ class Cascade:
             stages=tuple(call.traces[i]),
             bundle=self.bundle_id,
             reason=why,
+            late=bool(call.cut[i]) and not routed,
         )
 
 

@@ -1,84 +1,97 @@
-"""The addresses of the REST interface."""
+"""The addresses of the REST interface that help desks call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, g, request
 
-from cascade.ticket import Ticket
-from serve import openapi
-from serve.body import read_json
-from serve.engine import Engine
-from serve.schemas import BatchIn, RouteIn, parse
-from serve.settings import Settings
+from serve import examples
+from serve.body import parse_json, read_body
+from serve.intake import Once, Wishes
+from serve.openapi import Operation, parameter
+from serve.problems import BUSY, NOT_FOUND, NOT_READY, REUSED_KEY, Problem
+from serve.schemas import (
+    MAX_TICKETS,
+    BatchIn,
+    BatchOut,
+    DecisionOut,
+    HealthOut,
+    IdempotencyKey,
+    ReadyOut,
+    RouteIn,
+    StoredOut,
+    parse,
+)
+from serve.service import service
+from serve.store import decisions
 
 api = Blueprint("api", __name__)
 
-EXTENSION = "cascade"
-"""Key under which an app carries its engine and its settings."""
-
-
-def engine() -> Engine:
-    """The engine of the app that answers this request."""
-    found: Engine = current_app.extensions[EXTENSION]["engine"]
-    return found
-
-
-def settings() -> Settings:
-    """The settings of the app that answers this request."""
-    found: Settings = current_app.extensions[EXTENSION]["settings"]
-    return found
+REPLAYED = "Idempotency-Replayed"
+"""Header of a reply that repeats an earlier one."""
 
 
 @api.post("/v1/route")
 def route() -> Response:
     """One ticket to one decision."""
-    asked = parse(RouteIn, read_json(request, settings().max_body))
-    deadline = settings().deadline_ms if asked.deadline_ms is None else asked.deadline_ms
-    ticket = asked.ticket()
-    [answer] = _answers([ticket], deadline, asked.explain)
-    if asked.every_stage:
-        answer["opinions"] = [asdict(its) for its in engine().opinions(ticket)]
-    return reply(answer)
+    settings = service().settings
+    body = read_body(request, settings.max_body)
+    asked = parse(RouteIn, parse_json(body))
+    deadline = settings.deadline_ms if asked.deadline_ms is None else asked.deadline_ms
+    wishes = Wishes(deadline, asked.explain, asked.every_stage)
+    [answer], repeated = service().intake.route([asked.ticket()], wishes, _once(body))
+    return _answered(answer, repeated)
 
 
 @api.post("/v1/route/batch")
 def route_batch() -> Response:
     """Several tickets to as many decisions, in their order."""
-    asked = parse(BatchIn, read_json(request, settings().max_batch_body))
+    body = read_body(request, service().settings.max_batch_body)
+    asked = parse(BatchIn, parse_json(body))
     tickets = [ticket.ticket() for ticket in asked.tickets]
-    answers = _answers(tickets, asked.deadline_ms, asked.explain)
-    return reply({"bundle": engine().bundle_id, "decisions": answers})
+    wishes = Wishes(asked.deadline_ms, asked.explain)
+    answers, repeated = service().intake.route(tickets, wishes, _once(body))
+    return _answered({"bundle": answers[0]["bundle"], "decisions": answers}, repeated)
 
 
-def _answers(
-    tickets: Sequence[Ticket], deadline_ms: float | None, explained: bool
-) -> list[dict[str, Any]]:
-    """The decisions as they go out, each with its explanation where that was asked for."""
-    decisions = engine().route(tickets, deadline_ms)
-    answers = [
-        decision.to_dict() | {"explanation": None, "opinions": None} for decision in decisions
-    ]
-    if explained:
-        for answer, why in zip(answers, engine().explain(tickets, decisions), strict=True):
-            answer["explanation"] = why.to_dict()
-    return answers
+def _once(body: bytes) -> Once | None:
+    """The idempotency key that the request brought; the same body elsewhere is another request."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    key = parse(IdempotencyKey, {"Idempotency-Key": given}).key
+    return Once(g.caller, key, request.path.encode() + b"\n" + body)
+
+
+def _answered(answer: dict[str, Any], repeated: bool) -> Response:
+    sent = reply(answer)
+    if repeated:
+        sent.headers[REPLAYED] = "true"
+    return sent
+
+
+@api.get("/v1/decisions/<decision_id>")
+def decision(decision_id: str) -> Response:
+    """A decision as it is now: a pending one may have got its later answer."""
+    with service().store.read() as connection:
+        found = decisions.find(connection, decision_id)
+    if found is None:
+        raise Problem(NOT_FOUND, "No decision has this id, or it was purged.")
+    return reply(found)
 
 
 @api.get("/healthz")
 def health() -> Response:
     """Alive: says nothing of the bundle's state, so that loading is not taken for death."""
-    return reply({"status": "alive", "bundle": engine().bundle_id})
+    return reply({"status": "alive", "bundle": service().engine.bundle_id})
 
 
 @api.get("/readyz")
 def ready() -> Response:
     """Ready to route; 503 until the bundle is loaded and warm."""
-    router = engine().router()
+    router = service().engine.router()
     return reply(
         {
             "status": "ready",
@@ -90,12 +103,63 @@ def ready() -> Response:
     )
 
 
-@api.get("/openapi.json")
-def describe() -> Response:
-    """The OpenAPI document of all this."""
-    return reply(openapi.document())
-
-
 def reply(value: Any) -> Response:
     """JSON in the order it was built; a number that JSON does not have is an error of ours."""
     return Response(json.dumps(value, allow_nan=False), mimetype="application/json")
+
+
+_ONCE = (
+    parameter(
+        "Idempotency-Key",
+        "header",
+        {"type": "string", "minLength": 1, "maxLength": 200},
+        "the same key with the same body gets the answer of the first time",
+    ),
+)
+OPERATIONS = (
+    Operation(
+        "post",
+        "/v1/route",
+        "route",
+        "Route one ticket",
+        DecisionOut,
+        examples.EXPLAINED,
+        asks=RouteIn,
+        parameters=_ONCE,
+        refusals=(REUSED_KEY, NOT_READY, BUSY),
+        scope="route",
+    ),
+    Operation(
+        "post",
+        "/v1/route/batch",
+        "routeBatch",
+        f"Route up to {MAX_TICKETS} tickets",
+        BatchOut,
+        examples.BATCH,
+        asks=BatchIn,
+        parameters=_ONCE,
+        refusals=(REUSED_KEY, NOT_READY, BUSY),
+        scope="route",
+    ),
+    Operation(
+        "get",
+        "/v1/decisions/{decision_id}",
+        "decision",
+        "A decision as it is now",
+        StoredOut,
+        examples.STORED,
+        parameters=(parameter("decision_id", "path", {"type": "string"}, "from the decision"),),
+        refusals=(NOT_FOUND,),
+        scope="route",
+    ),
+    Operation("get", "/healthz", "health", "Alive?", HealthOut, examples.ALIVE),
+    Operation(
+        "get",
+        "/readyz",
+        "ready",
+        "Bundle loaded and warm?",
+        ReadyOut,
+        examples.READY,
+        refusals=(NOT_READY,),
+    ),
+)

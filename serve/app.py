@@ -14,11 +14,14 @@ import uuid
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from serve.api import EXTENSION, api, engine, settings
-from serve.engine import Engine
+from serve import openapi
+from serve.api import OPERATIONS, api, reply
 from serve.logs import describe, log
 from serve.problems import INTERNAL, MEDIA_TYPE, Problem, kind_of
-from serve.settings import Settings
+from serve.service import EXTENSION, Service, service
+
+ANYONE = "anyone"
+"""Who calls where nobody needs a key."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _HEADERS = {
@@ -32,13 +35,14 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings, engine: Engine) -> Flask:
-    """The WSGI app around an engine, which may still be loading."""
+def create_app(parts: Service) -> Flask:
+    """The WSGI app around the parts of the service; its engine may still be loading."""
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # an odd address is a 404, not a redirect
-    app.extensions[EXTENSION] = {"engine": engine, "settings": settings}
+    app.extensions[EXTENSION] = parts
     app.register_blueprint(api)
     app.add_url_rule("/", view_func=page)
+    app.add_url_rule("/openapi.json", view_func=described)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Problem, _answer)
@@ -51,10 +55,15 @@ def page() -> str:
     """A form to try a ticket on."""
     return render_template(
         "index.html",
-        bundle=engine().bundle_id,
-        deadline=round(settings().deadline_ms),
+        bundle=service().engine.bundle_id,
+        deadline=round(service().settings.deadline_ms),
         root=request.host_url,
     )
+
+
+def described() -> Response:
+    """The OpenAPI document of the REST interface."""
+    return reply(openapi.document(OPERATIONS))
 
 
 def request_id(given: str | None) -> str:
@@ -65,13 +74,14 @@ def request_id(given: str | None) -> str:
 def _begin() -> None:
     g.began = time.perf_counter()
     g.request_id = request_id(request.headers.get("X-Request-Id"))
+    g.caller = ANYONE
 
 
 def _finish(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = g.request_id
-    response.headers.update(engine().header)
+    response.headers.update(service().engine.header)
     fields = {
         "method": request.method,
         # The rule and not the path: a path is the client's, and may hold anything.
@@ -79,7 +89,7 @@ def _finish(response: Response) -> Response:
         "status": response.status_code,
         "ms": round((time.perf_counter() - g.began) * 1000, 2),
         "request_id": g.request_id,
-        "bundle": engine().bundle_id,
+        "bundle": service().engine.bundle_id,
     }
     log.info("request", extra={"fields": fields})
     return response

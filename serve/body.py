@@ -25,12 +25,17 @@ def read_json(request: Request, limit: int) -> Any:
     Raises:
         Problem: 400, 413 or 415; the detail never quotes the body.
     """
+    return parse_json(read_body(request, limit))
+
+
+def read_body(request: Request, limit: int) -> bytes:
+    """The bytes of a body that says it is JSON.
+
+    Raises:
+        Problem: 400, 413 or 415.
+    """
     if request.mimetype != MEDIA_TYPE:
         raise Problem(WRONG_MEDIA_TYPE, f"Send the body with Content-Type: {MEDIA_TYPE}.")
-    return parse_json(_read(request, limit))
-
-
-def _read(request: Request, limit: int) -> bytes:
     # Werkzeug refuses a Content-Length over its limit, but of a chunked body it silently leaves
     # off what comes after. So it may read one byte more than we take.
     request.max_content_length = limit + 1

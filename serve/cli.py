@@ -32,6 +32,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.option("--port", metavar="PORT", help="Port to listen on; 0 takes a free one.  [8080]")
 @click.option("--workers", metavar="N", help="Processes.  [one a core]")
 @click.option("--threads", metavar="N", help="Requests that a worker routes at once.  [4]")
+@click.option("--config", metavar="FILE", help="TOML file of settings; variables go before it.")
 @click.option("--llm-url", metavar="URL", help="Server for the llm stage.  [a built-in reader]")
 @click.option("--llm-model", metavar="NAME", help="Its model.  [the only one it has]")
 @click.option("--llm-dialect", metavar="NAME", help="How it is asked; see cascade llm check.")
@@ -41,13 +42,12 @@ def serve(**flags: str | None) -> None:
     Each flag sets an environment variable: --port sets CASCADE_PORT, and so on. Stop with
     Ctrl-C; SIGHUP loads the bundle anew and drops no request.
     """
-    from cascade.llm.settings import LLMSettings
     from serve.server import server_for
     from serve.settings import read_settings, variable
 
     for name, value in flags.items():
         if value is not None:
             os.environ[variable(name)] = value
-    server = server_for(read_settings(os.environ), LLMSettings.read(os.environ))
+    server = server_for(read_settings())
     click.echo(WELCOME.format(bundle=server.settings.bundle, url=server.url))
     server.run()

@@ -2,20 +2,23 @@
 
 By hand, and not with spectree: its Flask plug-in reads the body itself and takes malformed JSON
 for ``{}``, its validation errors quote the input, and its pages load scripts from a CDN. What
-remains to be written once it may do none of that is this table.
+remains to be written once it may do none of that is an `Operation` beside each handler.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from serve import problems, schemas
+from serve.problems import Kind, Problem
 
 API_VERSION = "1.0.0"
+JSON = "application/json"
 
 _SCHEMA = "#/components/schemas/"
 _HEADERS = {
@@ -29,133 +32,90 @@ _HEADERS = {
     },
 }
 _RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
-
-_DECISION: dict[str, Any] = {
-    "id": "4711",
-    "queue": "Network",
-    "confidence": 0.94,
-    "stage": "encoder",
-    "action": "route",
-    "alternatives": [{"queue": "Hardware", "confidence": 0.03}],
-    "labels": {"urgency": {"value": "high", "confidence": 0.81}},
-    "stages": [
-        {"name": "linear", "queue": "Hardware", "confidence": 0.71, "ms": 0.3},
-        {"name": "encoder", "queue": "Network", "confidence": 0.94, "ms": 9.8},
-    ],
-    "bundle": "3f1c9a",
-    "reason": "",
-    "explanation": None,
-    "opinions": None,
-}
-_EXPLANATION: dict[str, Any] = {
-    "queue": "Network",
-    "against": "Hardware",
-    "words": [{"text": "VPN", "weight": 2.1}, {"text": "laptop", "weight": -0.4}],
-    "neighbours": [
-        {"row": 17, "queue": "Network", "similarity": 0.31, "excerpt": "VPN drops at noon"}
-    ],
-    "gates": [
-        {
-            "stage": "linear",
-            "queue": "Hardware",
-            "confidence": 0.71,
-            "threshold": 0.92,
-            "margin": -0.21,
-            "text": "linear: 71.0 % for Hardware, 21.0 points under the 92.0 % at which it settles",
-        },
-        {
-            "stage": "encoder",
-            "queue": "Network",
-            "confidence": 0.94,
-            "threshold": 0.9,
-            "margin": 0.04,
-            "text": "encoder: 94.0 % for Network, 4.0 points over the 90.0 % at which it settles",
-        },
-    ],
-}
-_READY = {
-    "status": "ready",
-    "bundle": "3f1c9a",
-    "queues": ["Hardware", "Network"],
-    "stages": ["linear", "encoder", "neighbours", "llm"],
-    "advisers": {
-        "llm": {
-            "backend": "qwen3:4b (logprobs)",
-            "fitted": True,
-            "counts": {"answered": 311, "late": 4},
-        }
-    },
-}
+_ASKING = (
+    problems.MALFORMED,
+    problems.TOO_LARGE,
+    problems.WRONG_MEDIA_TYPE,
+    problems.INVALID_FIELD,
+)
+"""How a body can be refused."""
 
 
-def _content(model: type[BaseModel], example: Any) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _SCHEMA + model.__name__}, "example": example}}
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One address and method.
+
+    Attributes:
+        name: for generated clients, ``operationId``.
+        path: as OpenAPI writes it, ``/v1/decisions/{decision_id}``.
+        summary: a few words.
+        reply: model of the answer; None where that is no JSON.
+        example: of the answer.
+        asks: model of the body; its first ``examples`` is shown.
+        parameters: of the path, the query and the headers.
+        refusals: further problems than those of every body, of keys and of mistakes.
+        scope: that a key needs; empty where everybody may ask.
+        media_type: of an answer that is no JSON.
+    """
+
+    method: Literal["get", "post", "delete"]
+    path: str
+    name: str
+    summary: str
+    reply: type[BaseModel] | None
+    example: Any
+    asks: type[BaseModel] | None = None
+    parameters: tuple[dict[str, Any], ...] = ()
+    refusals: tuple[Kind, ...] = ()
+    scope: str = ""
+    media_type: str = JSON
+
+    def document(self) -> dict[str, Any]:
+        """The operation as OpenAPI writes it."""
+        plain: dict[str, Any] = {"operationId": self.name, "summary": self.summary}
+        if self.parameters:
+            plain["parameters"] = list(self.parameters)
+        if self.asks:
+            plain["requestBody"] = {
+                "required": True,
+                "content": _content(self.asks, _example(self.asks)),
+            }
+        answer = {"description": self.reply.__name__ if self.reply else self.summary}
+        content = _content(self.reply, self.example, self.media_type)
+        plain["responses"] = {"200": {**answer, "headers": _HEADERS, "content": content}}
+        for kinds in self._refusals().values():
+            plain["responses"][str(kinds[0].status)] = _refusal(kinds)
+        if self.scope:
+            plain["security"] = [{"key": [self.scope]}]
+        return plain
+
+    def _refusals(self) -> dict[int, list[Kind]]:
+        keys = (problems.NO_KEY, problems.FORBIDDEN, problems.TOO_MANY) if self.scope else ()
+        kinds = (*(_ASKING if self.asks else ()), *keys, *self.refusals, problems.INTERNAL)
+        by_status: dict[int, list[Kind]] = {}
+        for kind in sorted(kinds, key=lambda kind: kind.status):
+            by_status.setdefault(kind.status, []).append(kind)
+        return by_status
 
 
-def _reply(description: str, model: type[BaseModel], example: Any) -> dict[str, Any]:
-    return {"description": description, "headers": _HEADERS, "content": _content(model, example)}
+def parameter(
+    name: str, where: Literal["path", "query", "header"], schema: dict[str, Any], told: str
+) -> dict[str, Any]:
+    """A parameter of an operation."""
+    required = {"required": True} if where == "path" else {}
+    return {"name": name, "in": where, "schema": schema, "description": told, **required}
 
 
-def _refusal(*kinds: problems.Kind) -> dict[str, Any]:
-    """The reply for kinds of problem that share a status."""
-    examples = {}
-    for kind in kinds:
-        fields = [{"field": "deadline_ms", "message": "should be greater than 0"}]
-        named = fields if kind is problems.INVALID_FIELD else []
-        example = problems.Problem(kind, kind.title + ".", named).to_dict("8f0c2d4e")
-        examples[kind.type.rsplit("/", 1)[-1]] = {"value": example}
-    headers = _HEADERS | (_RETRY_AFTER if kinds[0].status == 503 else {})
-    schema = {"$ref": _SCHEMA + schemas.ProblemOut.__name__}
-    content = {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}}
-    return {"description": kinds[0].title, "headers": headers, "content": content}
-
-
-def _post(name: str, summary: str, asks: type[BaseModel], reply: dict[str, Any]) -> dict[str, Any]:
-    example = (asks.model_config.get("json_schema_extra") or {})["examples"][0]  # type: ignore[index]
-    refused = (
-        problems.MALFORMED,
-        problems.TOO_LARGE,
-        problems.WRONG_MEDIA_TYPE,
-        problems.INVALID_FIELD,
-        problems.INTERNAL,
-    )
-    return {
-        "post": {
-            "operationId": name,
-            "summary": summary,
-            "requestBody": {"required": True, "content": _content(asks, example)},
-            "responses": {
-                "200": reply,
-                **{str(kind.status): _refusal(kind) for kind in refused},
-                "503": _refusal(problems.NOT_READY, problems.BUSY),
-            },
-        }
-    }
-
-
-def _get(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
-    return {"get": {"operationId": name, "summary": summary, "responses": responses}}
-
-
-@cache
-def document() -> dict[str, Any]:
+def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The document as plain JSON values."""
-    models = (
-        schemas.RouteIn,
-        schemas.BatchIn,
-        schemas.DecisionOut,
-        schemas.BatchOut,
-        schemas.HealthOut,
-        schemas.ReadyOut,
-        schemas.ProblemOut,
-    )
+    models: dict[type[BaseModel], None] = {schemas.ProblemOut: None}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        models |= {model: None for model in (operation.asks, operation.reply) if model}
+        paths.setdefault(operation.path, {})[operation.method] = operation.document()
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_SCHEMA + "{model}"
     )
-    explained = _DECISION | {"explanation": _EXPLANATION}
-    decision = _reply("The decision", schemas.DecisionOut, explained)
-    batch = {"bundle": _DECISION["bundle"], "decisions": [_DECISION]}
-    alive = {"status": "alive", "bundle": _DECISION["bundle"]}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -165,25 +125,38 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "paths": {
-            "/v1/route": _post("route", "Route one ticket", schemas.RouteIn, decision),
-            "/v1/route/batch": _post(
-                "routeBatch",
-                f"Route up to {schemas.MAX_TICKETS} tickets",
-                schemas.BatchIn,
-                _reply("The decisions, in order", schemas.BatchOut, batch),
-            ),
-            "/healthz": _get(
-                "health", "Alive?", {"200": _reply("Alive", schemas.HealthOut, alive)}
-            ),
-            "/readyz": _get(
-                "ready",
-                "Bundle loaded and warm?",
-                {
-                    "200": _reply("Ready", schemas.ReadyOut, _READY),
-                    "503": _refusal(problems.NOT_READY),
-                },
-            ),
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "an API key of `cascade key add`, with the scope that is named",
+                }
+            },
         },
-        "components": {"schemas": definitions["$defs"]},
     }
+
+
+def _content(model: type[BaseModel] | None, example: Any, media_type: str = JSON) -> dict[str, Any]:
+    schema = {"$ref": _SCHEMA + model.__name__} if model else {"type": "string"}
+    return {media_type: {"schema": schema, "example": example}}
+
+
+def _example(model: type[BaseModel]) -> Any:
+    return (model.model_config.get("json_schema_extra") or {})["examples"][0]  # type: ignore[index]
+
+
+def _refusal(kinds: Sequence[Kind]) -> dict[str, Any]:
+    """The reply for kinds of problem that share a status."""
+    examples = {}
+    for kind in kinds:
+        fields = [{"field": "deadline_ms", "message": "should be greater than 0"}]
+        named = fields if kind is problems.INVALID_FIELD else []
+        example = Problem(kind, kind.title + ".", named).to_dict("8f0c2d4e")
+        examples[kind.type.rsplit("/", 1)[-1]] = {"value": example}
+    headers = _HEADERS | (_RETRY_AFTER if kinds[0].status in (429, 503) else {})
+    schema = {"$ref": _SCHEMA + schemas.ProblemOut.__name__}
+    content = {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}}
+    return {"description": kinds[0].title, "headers": headers, "content": content}

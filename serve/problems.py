@@ -29,22 +29,36 @@ class Kind:
 
 
 MALFORMED = Kind("/problems/malformed-request", "The request is malformed", 400)
+NO_KEY = Kind("/problems/unauthorized", "An API key is needed", 401)
+FORBIDDEN = Kind("/problems/forbidden", "This key may not do that", 403)
 NOT_FOUND = Kind("/problems/not-found", "There is nothing here", 404)
 WRONG_METHOD = Kind("/problems/method-not-allowed", "This address has no such method", 405)
+REUSED_KEY = Kind(
+    "/problems/idempotency-key-reused", "The idempotency key came with another request", 409
+)
+CLAIMED = Kind("/problems/claimed", "Somebody else has it, or it is done", 409)
 TOO_LARGE = Kind("/problems/body-too-large", "The body is too large", 413)
 WRONG_MEDIA_TYPE = Kind("/problems/unsupported-media-type", "The body must be JSON", 415)
 INVALID_FIELD = Kind("/problems/invalid-field", "A field is not valid", 422)
+REFUSED_BUNDLE = Kind("/problems/bundle-refused", "The bundle was not put into service", 422)
+TOO_MANY = Kind("/problems/too-many-requests", "This key has made too many requests", 429)
 INTERNAL = Kind("/problems/internal-error", "The service made a mistake", 500)
 NOT_READY = Kind("/problems/not-ready", "The bundle is still being loaded", 503)
 BUSY = Kind("/problems/busy", "Too many requests are waiting", 503)
 
 KINDS = (
     MALFORMED,
+    NO_KEY,
+    FORBIDDEN,
     NOT_FOUND,
     WRONG_METHOD,
+    REUSED_KEY,
+    CLAIMED,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
     INVALID_FIELD,
+    REFUSED_BUNDLE,
+    TOO_MANY,
     INTERNAL,
     NOT_READY,
     BUSY,

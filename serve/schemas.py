@@ -133,6 +133,12 @@ class BatchIn(BaseModel):
         return explain
 
 
+class IdempotencyKey(BaseModel):
+    """The header of that name: the same key and body get the stored answer."""
+
+    key: Annotated[str, Field(alias="Idempotency-Key", pattern=r"^[\x21-\x7e]{1,200}$")]
+
+
 class ChoiceOut(BaseModel):
     """A queue and the calibrated probability that it is the right one."""
 
@@ -166,7 +172,7 @@ class OpinionOut(BaseModel):
     reason: str
 
 
-class DecisionOut(BaseModel):
+class Decided(BaseModel):
     """What the cascade says of a ticket."""
 
     id: Annotated[str | None, Field(description="the ticket's own id")]
@@ -181,6 +187,16 @@ class DecisionOut(BaseModel):
     stages: Annotated[list[StageOut], Field(description="the stages that ran, in order")]
     bundle: Annotated[str, Field(description="id of the bundle that answered")]
     reason: Annotated[str, Field(description="why it goes to review; empty for route")]
+    late: Annotated[
+        bool, Field(description="a deadline, or load, left out a stage that may settle it")
+    ]
+    decision_id: Annotated[str, Field(description="for GET /v1/decisions/ID and for feedback")]
+    pending: Annotated[bool, Field(description="a later answer follows under the same decision_id")]
+
+
+class DecisionOut(Decided):
+    """The answer for a ticket."""
+
     explanation: Annotated[
         Explanation | None,
         Field(description="null unless asked for; holds the customer's words, so not for logs"),
@@ -188,6 +204,15 @@ class DecisionOut(BaseModel):
     opinions: Annotated[
         list[OpinionOut] | None,
         Field(description="what each stage says alone; null unless `every_stage` was asked for"),
+    ]
+
+
+class StoredOut(Decided):
+    """A decision as it is stored: without explanation, as that holds the customer's words."""
+
+    created: Annotated[float, Field(description="seconds since 1970, UTC")]
+    finished: Annotated[
+        float | None, Field(description="when a later answer took the place of the first")
     ]
 
 

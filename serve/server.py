@@ -23,12 +23,14 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cascade.errors import CascadeError, InputError
-from cascade.llm.settings import LLMSettings
 from serve import logs
 from serve.app import create_app
 from serve.engine import Engine, Router
+from serve.intake import Intake
 from serve.problems import MEDIA_TYPE, Problem, kind_of
+from serve.service import Service
 from serve.settings import Settings
+from serve.store import Store
 
 SPARE_THREADS = 2
 """Threads of a worker that never route, so that ``/healthz`` finds one."""
@@ -68,8 +70,15 @@ class Server(BaseApplication):
         self.check = check
         self.engine = Engine(load, settings.threads, settings.waiting)
         check()
+        self._migrate()
         self._bind, self.url = self._listen()
         super().__init__()
+
+    def _migrate(self) -> None:
+        """Once, in the master, and its connections are closed: they do not survive a fork."""
+        store = Store(self.settings.database)
+        store.migrate()
+        store.close()
 
     def _listen(self) -> tuple[str, str]:
         """gunicorn's ``bind``, and the address for a browser on this machine."""
@@ -116,7 +125,9 @@ class Server(BaseApplication):
             self._load_bundle()
         else:
             threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
-        return create_app(self.settings, self.engine)
+        store = Store(self.settings.database)
+        intake = Intake(self.settings, self.engine, store)
+        return create_app(Service(self.settings, self.engine, store, intake))
 
     def _load_bundle(self) -> None:
         try:
@@ -227,11 +238,8 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def server_for(settings: Settings, llm: LLMSettings) -> Server:
+def server_for(settings: Settings) -> Server:
     """The server of the bundle that the settings name.
-
-    Args:
-        llm: who answers in the llm stage, where the bundle has one.
 
     Raises:
         CascadeError: the bundle is not sound, or the port is taken.
@@ -242,11 +250,11 @@ def server_for(settings: Settings, llm: LLMSettings) -> Server:
         from cascade.bundle import verify
 
         verify(settings.bundle)
-        llm.check()
+        settings.llm.check()
 
     def load() -> Router:
         from cascade.router import Cascade
 
-        return Cascade.load(settings.bundle, threads=1, llm=llm.backend)
+        return Cascade.load(settings.bundle, threads=1, llm=settings.llm.backend)
 
     return Server(settings, check, load)

@@ -42,6 +42,7 @@ def test_a_decision_is_plain_json() -> None:
         ],
         "bundle": "it-0123456789",
         "reason": "",
+        "late": False,
     }
 
 

@@ -333,11 +333,12 @@ def test_no_stage_but_the_first_starts_after_the_deadline(fake_cascade: Build) -
     assert (open_.action, open_.reason, open_.queue) == ("review", TOO_LATE, "bug")
     assert [trace.name for trace in open_.stages] == ["a"]
     assert empty.reason == NO_TEXT
+    assert (open_.late, empty.late) == (True, False)
 
 
 def test_a_ticket_that_was_settled_in_time_is_not_late(fake_cascade: Build) -> None:
     (decision,) = fake_cascade(("a", 0.95, 0.9), ("b", 0.95, 0.9)).route(["bug"], deadline_ms=0)
-    assert (decision.action, decision.stage) == ("route", "a")
+    assert (decision.action, decision.stage, decision.late) == ("route", "a", False)
 
 
 class Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from flask.testing import FlaskClient
 
 from serve.app import create_app
 from serve.engine import Engine
+from serve.intake import Intake
+from serve.service import Service
 from serve.settings import Settings
+from serve.store import Store
 
 FAKE = runpy.run_path(str(Path(__file__).parent / "fake_server.py"))
 
@@ -29,15 +33,41 @@ def secret() -> str:
 
 
 @pytest.fixture
-def client(cascade: Any) -> FlaskClient:
-    """A client of an app that is ready, with small limits."""
-    settings = Settings(workers=1, max_body=10_000, max_batch_body=100_000)
-    engine = Engine(lambda: cascade, settings.threads, settings.waiting)
-    engine.load()
-    return create_app(settings, engine).test_client()
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    store = Store(f"sqlite:///{tmp_path / 'service.sqlite'}")
+    store.migrate()
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def cold_client(cascade: Any) -> FlaskClient:
+def service_of(cascade: Any, store: Store) -> Callable[..., Service]:
+    """Makes the parts of a service around the fake, with settings of its own."""
+
+    def make(*, load: bool = True, **settings: Any) -> Service:
+        chosen = Settings(workers=1, **settings)
+        engine = Engine(lambda: cascade, chosen.threads, chosen.waiting)
+        if load:
+            engine.load()
+        return Service(chosen, engine, store, Intake(chosen, engine, store))
+
+    return make
+
+
+@pytest.fixture
+def service(service_of: Callable[..., Service]) -> Service:
+    """A service that is ready, with small limits."""
+    return service_of(max_body=10_000, max_batch_body=100_000)
+
+
+@pytest.fixture
+def client(service: Service) -> FlaskClient:
+    """A client of an app that is ready."""
+    return create_app(service).test_client()
+
+
+@pytest.fixture
+def cold_client(service_of: Callable[..., Service]) -> FlaskClient:
     """A client of an app whose bundle is not loaded yet."""
-    return create_app(Settings(), Engine(lambda: cascade, 4, 32)).test_client()
+    return create_app(service_of(load=False)).test_client()

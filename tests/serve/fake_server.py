@@ -5,7 +5,6 @@ Usage: python fake_server.py [broken-check | broken-load | slow-load]
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -118,7 +117,7 @@ def main(mode: str) -> None:
         return FakeCascade()
 
     try:
-        server = Server(read_settings(os.environ), check, load)
+        server = Server(read_settings(), check, load)
         print(server.url, flush=True)
         server.run()
     except CascadeError as error:  # as the front door does

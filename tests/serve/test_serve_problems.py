@@ -12,9 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve.app import create_app
-from serve.engine import Engine
 from serve.logs import JsonFormatter
-from serve.settings import Settings
 
 JSON = "application/json"
 shared = settings(
@@ -142,11 +140,10 @@ def test_a_request_leaves_one_line_of_json(
     assert secret.split()[-1] not in str(lines)
 
 
-def test_a_crowd_is_told_to_come_back(cascade: Any) -> None:
-    engine = Engine(lambda: cascade, threads=1, waiting=0)
-    engine.load()
-    client: Any = create_app(Settings(), engine).test_client()
-    with engine._turn(1.0):
+def test_a_crowd_is_told_to_come_back(service_of: Any) -> None:
+    parts = service_of(threads=1, waiting=0)
+    client: Any = create_app(parts).test_client()
+    with parts.engine._turn(1.0):
         reply: Any = client.post("/v1/route", json={"text": "a"})
         assert client.get("/healthz").status_code == 200
     assert_problem(reply, 503)

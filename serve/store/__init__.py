@@ -1,0 +1,171 @@
+"""What the service remembers, in SQLite or PostgreSQL.
+
+One `Store` a process, made after the fork. The queries stand beside this file, by what they are
+about; each takes a connection, so that what belongs together is one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets as randomness
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from cascade.errors import InputError
+from serve.store.tables import secrets
+
+BUSY_SECONDS = 5.0
+"""How long a writer of SQLite waits for another one."""
+DURABLE = "durable"
+FINGERPRINT = "fingerprint"
+
+
+class Store:
+    """A database.
+
+    SQLite's log is synced to the disk at once only where a promise to somebody is written (a
+    review, a later answer). The record of a ticket that is settled is written without waiting for
+    the disk: a killed process loses nothing, a power cut the records of the last moments, whose
+    answers are with the help desk. PostgreSQL syncs as its administrator says.
+
+    Args:
+        url: of the database, as SQLAlchemy writes it.
+
+    Raises:
+        InputError: there is no such database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self._engine = _engine(self.url)
+        self._secrets: dict[str, bytes] = {}
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether it is SQLite."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read on."""
+        with self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """One transaction, committed at the end and rolled back at an error.
+
+        Args:
+            durable: it is on the disk when this returns.
+        """
+        options = {"write": True, DURABLE: durable}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def fingerprint(self, data: bytes) -> str:
+        """A keyed hash: the same for the same bytes in this database, no help to guess them by."""
+        return hmac.new(self.secret(FINGERPRINT), data, hashlib.sha256).hexdigest()
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes that all processes share, made when they are first asked for."""
+        if name not in self._secrets:
+            with self.read() as connection:
+                found = connection.scalar(select(secrets.c.value).where(secrets.c.name == name))
+            self._secrets[name] = bytes.fromhex(found) if found else self._made(name)
+        return self._secrets[name]
+
+    def _made(self, name: str) -> bytes:
+        made = randomness.token_hex(32)
+        try:
+            with self.write(durable=True) as connection:
+                connection.execute(insert(secrets).values(name=name, value=made))
+        except IntegrityError:  # another process was first
+            with self.read() as connection:
+                query = select(secrets.c.value).where(secrets.c.name == name)
+                made = str(connection.scalar(query))
+        return bytes.fromhex(made)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date.
+
+        Raises:
+            InputError: the database cannot be used, or a newer version of this made it.
+        """
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        try:
+            with self.write(durable=True) as connection:
+                if not self.sqlite:  # several masters may start at once
+                    connection.execute(text("SELECT pg_advisory_xact_lock(722)"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (SQLAlchemyError, CommandError) as error:
+            raise InputError(f"{self}: cannot be used ({_why(error)})") from None
+
+    def close(self) -> None:
+        """Give its connections back; before a fork, as they do not survive one."""
+        self._engine.dispose()
+
+    def __str__(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+
+def new_id() -> str:
+    """32 hexadecimal digits that nobody can guess and that rise with time (as UUIDs, version 7)."""
+    return f"{time.time_ns() // 1_000_000:012x}{randomness.token_hex(10)}"
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InputError("database: not a URL such as sqlite:///bundles/cascade.sqlite") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InputError(f"database: {parsed.drivername} is neither sqlite nor postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite" and not parsed.database:
+        raise InputError("database: name a file, all processes share it: sqlite:///FILE")
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        # A connection that the server closed meanwhile is noticed before it is used.
+        return create_engine(url, pool_pre_ping=True)
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    wanted = "FULL" if options.get(DURABLE) else "NORMAL"
+    # Through the driver: a pragma inside a transaction changes nothing.
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA synchronous={wanted}")
+    # At once for writing: two transactions that both read first could never both go on.
+    driver.execute("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
