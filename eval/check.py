@@ -49,6 +49,11 @@ def losses(fresh: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
         yield "stability: the cascade changed answers of the same tickets"
 
 
+def _trained_on(record: Mapping[str, Any]) -> Any:
+    """The fingerprint of the training file, where it is told."""
+    return record.get("data", {}).get("trained_on", {}).get("sha256")
+
+
 @click.command()
 @click.argument("fresh", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("kept", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -61,6 +66,11 @@ def main(fresh: Path, kept: Path) -> None:
             records[-1]["rows"], records[-1]["machine"]
         except (ValueError, LookupError, TypeError):
             raise click.ClickException(f"{file}: not a report.json of cascade eval") from None
+    if len({_trained_on(record) for record in records}) > 1:
+        raise click.ClickException(
+            f"{fresh}: trained on other tickets than {kept}, so nothing can be said; repeat the "
+            f"run with {records[1].get('command', 'the command that made it')}"
+        )
     worse = list(losses(*records))
     for line in worse:
         click.echo(f"worse: {line}")

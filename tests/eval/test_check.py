@@ -59,3 +59,13 @@ def test_the_command_exits_with_1_on_a_loss_and_names_a_file_that_is_no_report(
     assert run.exit_code == 1 and "worse: cascade: macro-F1 0.5000" in run.output
     run = CliRunner().invoke(main, [str(other), str(kept)])
     assert run.exit_code == 1 and "not a report.json" in run.output
+
+
+def test_runs_on_other_tickets_are_not_compared(tmp_path: Path) -> None:
+    for name in ("kept", "fresh"):
+        data = {"trained_on": {"sha256": name}}
+        plain = {**record(), "data": data, "command": "cascade study banking77 --minutes 30"}
+        (tmp_path / name).write_text(json.dumps(plain))
+    run = CliRunner().invoke(main, [str(tmp_path / "fresh"), str(tmp_path / "kept")])
+    assert run.exit_code == 1
+    assert "other tickets" in run.output and "cascade study banking77 --minutes 30" in run.output
