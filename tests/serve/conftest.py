@@ -18,6 +18,8 @@ from serve.settings import Settings
 from serve.store import Store
 
 FAKE = runpy.run_path(str(Path(__file__).parent / "fake_server.py"))
+POSTGRES = runpy.run_path(str(Path(__file__).parent / "postgres.py"))
+server, new_database = POSTGRES["server"], POSTGRES["new_database"]
 
 
 @pytest.fixture
@@ -32,9 +34,33 @@ def secret() -> str:
     return str(FAKE["SECRET"])
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server where databases may be made."""
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> str:
+    """The URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'service.sqlite'}"
+    return new_database(request.getfixturevalue("postgres"), f"test_{worker_id}")
+
+
+@pytest.fixture
+def any_store(database: str) -> Iterator[Store]:
+    """An empty store, once in each kind of database."""
+    store = Store(database)
+    store.migrate()
+    yield store
+    store.close()
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
+    """An empty store in SQLite, for what does not depend on the database."""
     store = Store(f"sqlite:///{tmp_path / 'service.sqlite'}")
     store.migrate()
     yield store

@@ -340,7 +340,10 @@ def test_a_server_that_is_down_keeps_nobody_from_routing(
         ({"CASCADE_LLM_URL": "ftp://10.0.0.5"}, "is not a URL such as"),
         ({"CASCADE_LLM_URL": "http://10.0.0.5/v1", "CASCADE_LLM_DIALECT": "x"}, "no dialect 'x'"),
         ({"CASCADE_LLM_MODEL": "qwen3:4b"}, "CASCADE_LLM_MODEL=qwen3:4b: no such folder"),
-        ({"CASCADE_LLM_ALLOW_PUBLIC": "maybe"}, "CASCADE_LLM_ALLOW_PUBLIC='maybe': Input should be a valid boolean"),
+        (
+            {"CASCADE_LLM_ALLOW_PUBLIC": "maybe"},
+            "CASCADE_LLM_ALLOW_PUBLIC='maybe': Input should be a valid boolean",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used_stop_the_start(

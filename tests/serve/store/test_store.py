@@ -1,0 +1,144 @@
+"""The store keeps what it is given, in every kind of database."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from cascade.errors import InputError
+from serve.store import Store, new_id
+from serve.store.tables import keys, metadata
+
+
+def a_key(number: int) -> dict[str, object]:
+    return {"id": f"{number}", "name": "k", "hash": "", "scopes": "route", "created": 0.0}
+
+
+def test_the_migrations_make_the_tables(any_store: Store) -> None:
+    with any_store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_again_changes_nothing(any_store: Store) -> None:
+    with any_store.write() as connection:
+        connection.execute(insert(keys), a_key(1))
+    any_store.migrate()
+    with any_store.read() as connection:
+        assert connection.scalar(select(keys.c.id)) == "1"
+
+
+def test_a_transaction_is_all_or_nothing(any_store: Store) -> None:
+    with pytest.raises(IntegrityError), any_store.write(durable=True) as connection:
+        connection.execute(insert(keys), a_key(1))
+        connection.execute(insert(keys), a_key(1))
+    with any_store.read() as connection:
+        assert connection.scalar(select(keys.c.id)) is None
+
+
+def test_several_may_write_at_once(any_store: Store) -> None:
+    def add(number: int) -> None:
+        with any_store.write(durable=number % 2 == 0) as connection:
+            connection.execute(select(keys.c.id)).all()
+            connection.execute(insert(keys), a_key(number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, range(40)))
+    with any_store.read() as connection:
+        assert len(connection.execute(select(keys.c.id)).all()) == 40
+
+
+def test_all_processes_share_a_secret(any_store: Store, database: str) -> None:
+    others = [Store(database) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        made = set(threads.map(lambda store: store.secret("session"), others))
+    assert made == {any_store.secret("session")}
+    assert len(made.pop()) == 32
+    assert any_store.secret("another") != any_store.secret("session")
+    for store in others:
+        store.close()
+
+
+def test_a_fingerprint_is_of_the_bytes_and_of_the_store(store: Store, tmp_path: Path) -> None:
+    assert store.fingerprint(b"a") == store.fingerprint(b"a") != store.fingerprint(b"b")
+    other = Store(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    other.migrate()
+    assert other.fingerprint(b"a") != store.fingerprint(b"a")
+    other.close()
+
+
+def test_what_is_promised_is_synced_and_what_is_not_is_not(store: Store) -> None:
+    for durable, level in ((True, 2), (False, 1), (True, 2)):
+        with store.write(durable=durable) as connection:
+            assert connection.scalar(text("PRAGMA synchronous")) == level
+
+
+def test_a_killed_process_loses_nothing_that_it_committed(store: Store) -> None:
+    code = (
+        "import os, sys; from serve.store import Store; from sqlalchemy import text\n"
+        "with Store(sys.argv[1]).write() as connection:\n"
+        "    connection.execute(text(\"INSERT INTO secrets VALUES ('kept', '00')\"))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    url = store.url.render_as_string()
+    assert subprocess.run([sys.executable, "-c", code, url]).returncode == -9
+    assert store.secret("kept") == b"\0"
+
+
+def test_ids_rise_with_time_and_are_no_ones_guess() -> None:
+    ids = [new_id() for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert [its[:12] for its in ids] == sorted(its[:12] for its in ids)
+    assert all(len(its) == 32 for its in ids)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("cascade.sqlite", "not a URL"),
+        ("sqlite://", "name a file"),
+        ("mysql://host/db", "neither sqlite nor postgresql"),
+    ],
+)
+def test_a_url_that_is_none_is_named(url: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Store(url)
+
+
+def test_a_database_that_cannot_be_used_is_named_without_its_password(tmp_path: Path) -> None:
+    file = tmp_path / "text.sqlite"
+    file.write_text("this is no database, however long it may be" * 20)
+    with pytest.raises(InputError, match=r"text\.sqlite: cannot be used \(file is not a database"):
+        Store(f"sqlite:///{file}").migrate()
+    url = "postgresql+psycopg://cascade:hunter2@127.0.0.1:1/x"
+    with pytest.raises(InputError, match="cannot be used") as caught:
+        Store(url).migrate()
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_of_a_newer_version_is_refused(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(InputError, match="cannot be used"):
+        store.migrate()
+
+
+def test_what_is_deleted_is_gone_from_the_file(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute(text("INSERT INTO secrets VALUES ('hunter2', '00')"))
+    with store.write() as connection:
+        connection.execute(text("DELETE FROM secrets"))
+    store.close()
+    with sqlite3.connect(str(store.url.database)) as plain:
+        plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert b"hunter2" not in Path(str(store.url.database)).read_bytes()
