@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
 
+from cascade.cli import main
 from cascade.errors import InputError
 from train.cli import train
 from train.starter import write
@@ -20,6 +23,21 @@ TABLE = b"text,queue\n" + b"".join(
     for n in range(12)
     for queue in (b"bug", b"access")
 )
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process, where its libraries are loaded already."""
+
+    def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["cascade", *map(str, args)])
+        # What the options say of the llm is kept in the environment, for the processes that follow.
+        with patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(args, ended.value.code, said.out, said.err)
+
+    return run
 
 
 def one_class(folder: Path) -> Path:
@@ -51,11 +69,19 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_is_one_line_and_exit_code_2(command: Run, tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(here: Run, tmp_path: Path, mistake: str) -> None:
+    assert_told(here, tmp_path, mistake)
+
+
+def test_a_process_of_its_own_says_no_more(command: Run, tmp_path: Path) -> None:
+    assert_told(command, tmp_path, "cp1252")
+
+
+def assert_told(run: Run, tmp_path: Path, mistake: str) -> None:
     make, message = MISTAKES[mistake]
     path = make(tmp_path)
     args = ("--text", "text", "--label", "queue", "--out", tmp_path / "it", "--minutes", "0")
-    done = command("train", path, *args, "--quiet")
+    done = run("train", path, *args, "--quiet")
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -109,11 +135,11 @@ def test_options_that_make_no_sense_are_exit_code_2(args: list[str]) -> None:
     ],
 )
 def test_an_llm_that_cannot_be_used_is_known_before_anything_is_read(
-    command: Run, tmp_path: Path, flags: list[str], message: str
+    here: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: list[str], message: str
 ) -> None:
     args = ("--text", "text", "--label", "queue", "--out", tmp_path / "it", *flags)
-    environ = {**os.environ, "CASCADE_LLM_STORE": str(tmp_path / "answers")}
-    done = command("train", tmp_path / "no-such-file.csv", *args, env=environ)
+    monkeypatch.setenv("CASCADE_LLM_STORE", str(tmp_path / "answers"))
+    done = here("train", tmp_path / "no-such-file.csv", *args)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("cascade: ")
@@ -157,8 +183,6 @@ def test_help_loads_no_training_library(command: Run) -> None:
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print('LOADED', sorted({'torch', 'sklearn', 'onnxruntime'} & set(sys.modules)))\n"
     )
-    import sys
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "LOADED []" in done.stdout
     assert "--encoder" in done.stdout

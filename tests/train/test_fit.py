@@ -351,13 +351,15 @@ def test_an_encoder_of_another_architecture_trains_exports_and_routes(
 
 
 def test_the_cap_is_never_more_than_the_encoder_can_read(
-    encoder_folder: Folder, tickets: Path, tmp_path: Path
+    encoder_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Roberta counts positions from behind the padding token, so it reads fewer than it has."""
+    monkeypatch.setattr("train.few.FEW", 0)
+    write(tmp_path / "long.csv", 150, seed=51)
     columns = replace(COLUMNS, text=("subject", "body"), also=())
     encoder = str(encoder_folder("roberta"))
     options = replace(LINEAR, columns=columns, minutes=0.02, encoder=encoder, tokens=8192)
-    bundle = train(tickets, tmp_path / "it", options, silent)
+    bundle = train(tmp_path / "long.csv", tmp_path / "it", options, silent)
     assert json.loads(bundle.read("encoder/config.json"))["cap"] == 79
     (decision,) = Cascade.load(bundle.path).route(["please send the invoice again " * 90])
     assert decision.queue in bundle.manifest.heads["queue"]
@@ -367,6 +369,7 @@ def test_int8_that_costs_too_much_is_not_taken_and_it_is_said(
     encoder_folder: Folder, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("train.export.INT8_COST", -2.0)
+    monkeypatch.setattr("train.few.FEW", 0)
     lines: list[str] = []
     options = replace(LINEAR, minutes=0.02, encoder=str(encoder_folder("bert")), tokens=32)
     bundle = train(tickets, tmp_path / "it", options, lines.append)
