@@ -17,7 +17,7 @@ from cascade.clean import clean
 from cascade.decision import Decision
 from cascade.llm.mask import mask
 from cascade.ticket import Ticket
-from serve.engine import Engine
+from serve.engine import Engine, Turn
 from serve.problems import REUSED_KEY, Problem
 from serve.settings import Settings
 from serve.store import Store, decisions, jobs, new_id
@@ -72,7 +72,9 @@ class Intake:
         """
         if once and (known := self._known(once)) is not None:
             return known, True
-        decided = self._engine.route(tickets, wishes.deadline_ms)
+        with self._engine.turn(wishes.deadline_ms) as turn:
+            decided = turn.route(tickets)
+            said = _said(turn, tickets, decided, wishes)
         answers = [self._answer(decision) for decision in decided]
         try:
             self._keep(tickets, answers, once)
@@ -82,7 +84,6 @@ class Intake:
             if known is None:
                 raise
             return known, True
-        said = self._said(tickets, decided, wishes)
         return [answer | extra for answer, extra in zip(answers, said, strict=True)], False
 
     def _answer(self, decision: Decision) -> dict[str, Any]:
@@ -95,9 +96,11 @@ class Intake:
         # Without it a power cut could lose a ticket that somebody still has to look at.
         owed = any(answer["action"] == "review" for answer in answers)
         prints = [self._store.fingerprint(_bytes(ticket.text)) for ticket in tickets]
+        plan = self._engine.router().gates.plan
         with self._store.write(durable=owed) as connection:
             for ticket, answer, fingerprint in zip(tickets, answers, prints, strict=True):
-                decisions.add(connection, answer, fingerprint)
+                stake = decisions.stake_of(plan, answer["queue"])
+                decisions.add(connection, answer, fingerprint, stake)
                 self._keep_text(connection, ticket, answer)
             if once:
                 body = self._store.fingerprint(once.body)
@@ -122,20 +125,20 @@ class Intake:
             raise Problem(REUSED_KEY, "Use a new key for another request.")
         return [answer | NOTHING_SAID for answer in answers]
 
-    def _said(
-        self, tickets: Sequence[Ticket], decided: Sequence[Decision], wishes: Wishes
-    ) -> list[dict[str, Any]]:
-        said: list[dict[str, Any]] = [dict(NOTHING_SAID) for _ in tickets]
-        if wishes.explain:
-            for its, why in zip(said, self._engine.explain(tickets, decided), strict=True):
-                its["explanation"] = why.to_dict()
-        if wishes.every_stage:
-            for its, ticket in zip(said, tickets, strict=True):
-                its["opinions"] = [asdict(opinion) for opinion in self._engine.opinions(ticket)]
-        return said
-
 
 NOTHING_SAID: dict[str, Any] = {"explanation": None, "opinions": None}
+
+
+def _said(
+    turn: Turn, tickets: Sequence[Ticket], decided: Sequence[Decision], wishes: Wishes
+) -> list[dict[str, Any]]:
+    said = [dict(NOTHING_SAID) for _ in tickets]
+    for its, ticket, decision in zip(said, tickets, decided, strict=True):
+        if wishes.explain:
+            its["explanation"] = turn.explain(ticket, decision).to_dict()
+        if wishes.every_stage:
+            its["opinions"] = [asdict(opinion) for opinion in turn.opinions(ticket)]
+    return said
 
 
 def _bytes(text: str) -> bytes:

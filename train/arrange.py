@@ -17,7 +17,7 @@ from train.costs import Costs, bill
 from train.course import Course, Run
 from train.gates import Arrange, Outcome
 from train.promise import Promise
-from train.squares import squares
+from train.squares import error_costs, squares
 from train.walk import Walk
 from train.witnesses import Joined
 
@@ -131,6 +131,7 @@ def expected(
     ]
     if costs:
         paid = bill(run, course, costs)
+        errors = error_costs(run.y, course, costs).tolist()
         plan["costs"] = {
             "currency": costs.currency,
             "ticket": paid.total,
@@ -138,6 +139,7 @@ def expected(
             "reviews": paid.reviews,
             "stages": dict(zip(names, paid.stages, strict=True)),
             "all_to_review": costs.review,
+            "error": dict(zip(queues, errors, strict=True)),  # the service reviews dear ones first
         }
         plan["squares"] = [asdict(its) for its in squares(run.y, course, costs, queues)]
     return plan

@@ -7,16 +7,22 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from serve.store.tables import decisions, replies, reviews, texts
+from serve.store.tables import decisions, feedback, replies, reviews, texts
 
 Answer = dict[str, Any]
 """A decision as it goes out, without any word of the customer's."""
 
 
-def add(connection: Connection, answer: Answer, fingerprint: str) -> None:
-    """Keep a decision; one that is for people waits for review from now on."""
+def add(connection: Connection, answer: Answer, fingerprint: str, stake: float = 1.0) -> None:
+    """Keep a decision; one that is for people waits for review from now on.
+
+    Args:
+        answer: the decision.
+        fingerprint: of the ticket's text.
+        stake: see `priority`.
+    """
     now = time.time()
     row = {
         "id": answer["decision_id"],
@@ -27,11 +33,18 @@ def add(connection: Connection, answer: Answer, fingerprint: str) -> None:
         **_parts(answer),
     }
     connection.execute(insert(decisions), row)
-    _ask_people(connection, answer, now)
+    if waits(answer):
+        _ask_people(connection, answer, now, stake)
 
 
-def finish(connection: Connection, answer: Answer) -> bool:
+def finish(connection: Connection, answer: Answer, stake: float = 1.0) -> bool:
     """Put the later answer in place of a pending one.
+
+    What a person has corrected meanwhile waits for nobody.
+
+    Args:
+        answer: the decision as it is from now on.
+        stake: see `priority`.
 
     Returns:
         Whether it was still pending. If not, nothing is changed.
@@ -42,8 +55,9 @@ def finish(connection: Connection, answer: Answer) -> bool:
         .where(decisions.c.id == answer["decision_id"], decisions.c.pending)
         .values(finished=now, **_parts(answer))
     )
-    if done.rowcount:
-        _ask_people(connection, answer, now)
+    corrected = select(feedback.c.id).where(feedback.c.decision == answer["decision_id"])
+    if done.rowcount and waits(answer) and connection.execute(corrected).first() is None:
+        _ask_people(connection, answer, now, stake)
     return bool(done.rowcount)
 
 
@@ -82,44 +96,47 @@ def add_reply(connection: Connection, caller: str, key: str, body: str, answer: 
     connection.execute(insert(replies), {**row, "created": time.time()})
 
 
-def purge(
-    connection: Connection, *, decisions_before: float, texts_before: float, replies_before: float
-) -> dict[str, int]:
-    """Forget what is older than the given times; what still waits for somebody is kept.
-
-    Returns:
-        Rows that are gone, by table.
-    """
-    waiting = select(reviews.c.decision).where(reviews.c.done.is_(None))
-    gone = {
-        "texts": delete(texts).where(texts.c.created < texts_before),
-        "replies": delete(replies).where(replies.c.created < replies_before),
-        "decisions": delete(decisions).where(
-            decisions.c.created < decisions_before,
-            decisions.c.id.not_in(waiting),
-            ~decisions.c.pending,
-        ),
-    }
-    return {name: connection.execute(statement).rowcount for name, statement in gone.items()}
-
-
 def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:
     names = ("queue", "confidence", "stage", "action", "pending")
     return {**{name: answer[name] for name in names}, "answer": json.dumps(answer)}
 
 
-def _ask_people(connection: Connection, answer: Answer, now: float) -> None:
-    """A decision for review waits for a person, unless a later answer may spare them that."""
-    if answer["action"] == "review" and not answer["pending"]:
-        row = {"decision": answer["decision_id"], "created": now, "priority": priority(answer)}
-        connection.execute(insert(reviews), row)
+def _ask_people(connection: Connection, answer: Answer, now: float, stake: float) -> None:
+    row = {"decision": answer["decision_id"], "created": now, "priority": priority(answer, stake)}
+    connection.execute(insert(reviews), row)
 
 
-def priority(answer: Mapping[str, Any]) -> float:
-    """Place in the order of review, the highest first: the urgent, then the least sure."""
-    urgency = answer["labels"].get("urgency", {}).get("value", "")
-    return URGENCY.get(urgency, 0.0) + 1.0 - float(answer["confidence"])
+def waits(answer: Mapping[str, Any]) -> bool:
+    """Whether it waits for a person: not while a later answer may spare them that."""
+    return answer["action"] == "review" and not answer["pending"]
+
+
+def priority(answer: Mapping[str, Any], stake: float = 1.0) -> float:
+    """Place in the order of review, the highest first.
+
+    The urgent come first, among them those whose suggestion is expected to cost most if it is
+    acted on: the chance that it is wrong by what that costs. Where all errors cost the same, that
+    is the order of doubt.
+
+    Args:
+        answer: the decision.
+        stake: what an error in its queue costs, as a share of the dearest one: see `stake_of`.
+    """
+    urgency = answer["labels"].get("urgency", {}).get("value", "").lower()
+    return URGENCY.get(urgency, 0.0) + (1.0 - float(answer["confidence"])) * stake
+
+
+def stake_of(plan: Mapping[str, Any], queue: str) -> float:
+    """What an error in a queue costs, in [0, 1] of the dearest one.
+
+    Args:
+        plan: `cascade.gate.Gates.plan`; it knows costs where the gates were fitted by them.
+        queue: the one that was suggested.
+    """
+    errors = plan.get("costs", {}).get("error", {})
+    dearest = max(errors.values(), default=0.0)
+    return float(errors.get(queue, dearest)) / dearest if dearest > 0 else 1.0
 
 
 URGENCY = {"critical": 3.0, "urgent": 3.0, "high": 2.0, "medium": 1.0, "normal": 1.0}
-"""What the value of a label ``urgency`` adds."""
+"""What the value of a label ``urgency`` adds; each more than any stake can."""
