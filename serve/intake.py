@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection
@@ -58,6 +59,8 @@ class Intake:
 
     def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
         self._settings, self._engine, self._store = settings, engine, store
+        self.owed = Event()
+        """Set when later answers are owed."""
 
     def route(
         self, tickets: Sequence[Ticket], wishes: Wishes, once: Once | None = None
@@ -105,6 +108,8 @@ class Intake:
             if once:
                 body = self._store.fingerprint(once.body)
                 decisions.add_reply(connection, once.caller, once.key, body, list(answers))
+        if any(answer["pending"] for answer in answers):
+            self.owed.set()
 
     def _keep_text(self, connection: Connection, ticket: Ticket, answer: dict[str, Any]) -> None:
         if not (answer["pending"] or self._settings.keep_text_days):

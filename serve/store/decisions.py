@@ -29,7 +29,6 @@ def add(connection: Connection, answer: Answer, fingerprint: str, stake: float =
         "created": now,
         "ticket": answer["id"],
         "fingerprint": fingerprint,
-        "bundle": answer["bundle"],
         **_parts(answer),
     }
     connection.execute(insert(decisions), row)
@@ -97,7 +96,7 @@ def add_reply(connection: Connection, caller: str, key: str, body: str, answer: 
 
 
 def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("queue", "confidence", "stage", "action", "pending")
+    names = ("bundle", "queue", "confidence", "stage", "action", "pending")
     return {**{name: answer[name] for name in names}, "answer": json.dumps(answer)}
 
 
