@@ -51,8 +51,8 @@ def in_context(
     y, k = some.y, len(cascade.queues)
     votes = neighbours.predict(some.cleaned)[QUEUE]
     shots = {
-        f"{count}-shot" if count else "zero-shot": _asked(llm.with_shots(count), some, votes, quiet)
-        for count in (0, SHOTS)
+        name: _asked(name, llm.with_shots(count), some, votes, quiet)
+        for name, count in {"zero-shot": 0, f"{SHOTS}-shot": SHOTS}.items()
     }
     decided = queue_numbers(cascade.route(some.texts), cascade.queues)
     return {
@@ -65,12 +65,12 @@ def in_context(
 
 
 def _asked(
-    stage: LLMStage, some: Labelled, votes: NDArray[np.float32], quiet: bool
+    name: str, stage: LLMStage, some: Labelled, votes: NDArray[np.float32], quiet: bool
 ) -> dict[str, Any]:
     guess = np.full(len(some), -1, dtype=np.int64)
     ms = np.empty(len(some))
     cpu = time.process_time()
-    for at in tqdm(range(len(some)), desc=stage.name, unit="ticket", disable=quiet):
+    for at in tqdm(range(len(some)), desc=f"  {name}", unit="ticket", leave=False, disable=quiet):
         start = time.perf_counter()
         advice = stage.advise([some.cleaned[at]], votes[at : at + 1], None)
         ms[at] = (time.perf_counter() - start) * 1000
