@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from serve import examples
+from serve import examples, logs
 from serve.body import parse_json, read_body
 from serve.intake import Once, Wishes
 from serve.openapi import Operation, parameter
-from serve.problems import BUSY, NOT_FOUND, NOT_READY, REUSED_KEY, Problem
+from serve.problems import BUSY, NOT_FOUND, NOT_READY, REUSED_KEY, STORE_DOWN, Problem
 from serve.schemas import (
     MAX_TICKETS,
     BatchIn,
@@ -41,8 +41,9 @@ def route() -> Response:
     asked = parse(RouteIn, parse_json(body))
     deadline = settings.deadline_ms if asked.deadline_ms is None else asked.deadline_ms
     wishes = Wishes(deadline, asked.explain, asked.every_stage)
-    [answer], repeated = service().intake.route([asked.ticket()], wishes, _once(body))
-    return _answered(answer, repeated)
+    answers, repeated = service().intake.route([asked.ticket()], wishes, _once(body))
+    g.told |= logs.decided(answers)
+    return _answered(answers[0], repeated)
 
 
 @api.post("/v1/route/batch")
@@ -53,6 +54,7 @@ def route_batch() -> Response:
     tickets = [ticket.ticket() for ticket in asked.tickets]
     wishes = Wishes(asked.deadline_ms, asked.explain)
     answers, repeated = service().intake.route(tickets, wishes, _once(body))
+    g.told |= logs.decided(answers)
     return _answered({"bundle": answers[0]["bundle"], "decisions": answers}, repeated)
 
 
@@ -68,6 +70,7 @@ def _once(body: bytes) -> Once | None:
 def _answered(answer: dict[str, Any], repeated: bool) -> Response:
     sent = reply(answer)
     if repeated:
+        g.told["repeated"] = True
         sent.headers[REPLAYED] = "true"
     return sent
 
@@ -90,8 +93,9 @@ def health() -> Response:
 
 @api.get("/readyz")
 def ready() -> Response:
-    """Ready to route; 503 until the bundle is loaded and warm."""
+    """Ready to route; 503 until the bundle is loaded and warm, and while the store is away."""
     router = service().engine.router()
+    service().store.ping()
     return reply(
         {
             "status": "ready",
@@ -160,6 +164,6 @@ OPERATIONS = (
         "Bundle loaded and warm?",
         ReadyOut,
         examples.READY,
-        refusals=(NOT_READY,),
+        refusals=(NOT_READY, STORE_DOWN),
     ),
 )

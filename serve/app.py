@@ -14,11 +14,15 @@ import uuid
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from serve import openapi
-from serve.api import OPERATIONS, api, reply
+from serve import api, metrics, openapi, scrape
+from serve.api import reply
 from serve.logs import describe, log
-from serve.problems import INTERNAL, MEDIA_TYPE, Problem, kind_of
+from serve.problems import INTERNAL, MEDIA_TYPE, STORE_DOWN, Problem, kind_of
 from serve.service import EXTENSION, Service, service
+from serve.store import DOWN, code_of
+
+OPERATIONS = (*api.OPERATIONS, *scrape.OPERATIONS)
+"""What the document describes."""
 
 ANYONE = "anyone"
 """Who calls where nobody needs a key."""
@@ -40,13 +44,16 @@ def create_app(parts: Service) -> Flask:
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # an odd address is a 404, not a redirect
     app.extensions[EXTENSION] = parts
-    app.register_blueprint(api)
+    app.register_blueprint(api.api)
+    app.register_blueprint(scrape.scrape)
     app.add_url_rule("/", view_func=page)
     app.add_url_rule("/openapi.json", view_func=described)
     app.before_request(_begin)
     app.after_request(_finish)
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _answer_http)
+    for kind in DOWN:
+        app.register_error_handler(kind, _answer_store_down)
     app.register_error_handler(Exception, _answer_unforeseen)
     return app
 
@@ -75,6 +82,7 @@ def _begin() -> None:
     g.began = time.perf_counter()
     g.request_id = request_id(request.headers.get("X-Request-Id"))
     g.caller = ANYONE
+    g.told = {}
 
 
 def _finish(response: Response) -> Response:
@@ -82,20 +90,27 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = g.request_id
     response.headers.update(service().engine.header)
+    # The rule and not the path: a path is the client's, and may hold anything.
+    rule = request.url_rule.rule if request.url_rule else None
+    seconds = time.perf_counter() - g.began
+    metrics.requested(request.method, rule, response.status_code, seconds)
     fields = {
         "method": request.method,
-        # The rule and not the path: a path is the client's, and may hold anything.
-        "path": request.url_rule.rule if request.url_rule else None,
+        "path": rule,
         "status": response.status_code,
-        "ms": round((time.perf_counter() - g.began) * 1000, 2),
+        "ms": round(seconds * 1000, 2),
         "request_id": g.request_id,
+        "caller": g.caller,
         "bundle": service().engine.bundle_id,
+        **g.told,
     }
     log.info("request", extra={"fields": fields})
     return response
 
 
 def _answer(problem: Problem) -> Response:
+    metrics.refused(problem.kind)
+    g.told["problem"] = problem.kind.type
     body = problem.to_json(g.request_id)
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
 
@@ -109,6 +124,14 @@ def _answer_http(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return _answer(Problem(kind, kind.title + ".", headers=headers))
+
+
+def _answer_store_down(error: Exception) -> Response:
+    """No decision goes out that is not stored: whoever asked has to ask again."""
+    fields = {"request_id": g.request_id, "code": code_of(error), **describe(error)}
+    log.error("the store is unavailable", extra={"fields": fields})
+    detail = "Ask again in a moment; under an idempotency key nothing is done twice."
+    return _answer(Problem(STORE_DOWN, detail, headers={"Retry-After": "1"}))
 
 
 def _answer_unforeseen(error: Exception) -> Response:

@@ -8,6 +8,7 @@ from threading import Event
 from sqlalchemy import Connection
 
 from cascade.ticket import Ticket
+from serve import metrics
 from serve.engine import Engine
 from serve.store import Store, decisions, jobs
 from serve.store.jobs import FINISH, Job
@@ -61,6 +62,7 @@ class Finish:
         if AT_SERVER in decision.reason and not self.is_last(job):
             raise Again("a later answer has to wait for the LLM server")
         answer = decision.to_dict() | {"decision_id": job.decision, "pending": False}
+        metrics.worked([answer], self._engine.router())
         return self._settle(job, answer, FINISHED)
 
     def is_last(self, job: Job) -> bool:

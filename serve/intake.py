@@ -18,6 +18,7 @@ from cascade.clean import clean
 from cascade.decision import Decision
 from cascade.llm.mask import mask
 from cascade.ticket import Ticket
+from serve import metrics
 from serve.engine import Engine, Turn
 from serve.problems import REUSED_KEY, Problem
 from serve.settings import Settings
@@ -87,6 +88,7 @@ class Intake:
             if known is None:
                 raise
             return known, True
+        metrics.decided(answers, turn.router, crowded=turn.crowded)
         return [answer | extra for answer, extra in zip(answers, said, strict=True)], False
 
     def _answer(self, decision: Decision) -> dict[str, Any]:

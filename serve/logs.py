@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,9 +43,23 @@ def describe(error: BaseException) -> dict[str, Any]:
     }
 
 
-def configure() -> None:
-    """Send the process's log lines to standard error; other libraries only from warnings up."""
+def decided(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fields that tell of a request's decisions: counts, and no word of a ticket."""
+    return {
+        "tickets": len(answers),
+        "actions": dict(Counter(its["action"] for its in answers)),
+        "stages": dict(Counter(its["stage"] for its in answers)),
+        "late": sum(its["late"] for its in answers),
+    }
+
+
+def configure(level: str = "info") -> None:
+    """Send the process's log lines to standard error; other libraries only from warnings up.
+
+    Args:
+        level: of the lines that are written.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    log.setLevel(logging.INFO)
+    log.setLevel(level.upper())

@@ -39,6 +39,8 @@ _ASKING = (
     problems.INVALID_FIELD,
 )
 """How a body can be refused."""
+_KEYED = (problems.NO_KEY, problems.FORBIDDEN, problems.TOO_MANY, problems.STORE_DOWN)
+"""How a caller can be refused whose key is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Operation:
         return plain
 
     def _refusals(self) -> dict[int, list[Kind]]:
-        keys = (problems.NO_KEY, problems.FORBIDDEN, problems.TOO_MANY) if self.scope else ()
+        keys = _KEYED if self.scope else ()
         kinds = (*(_ASKING if self.asks else ()), *keys, *self.refusals, problems.INTERNAL)
         by_status: dict[int, list[Kind]] = {}
         for kind in sorted(kinds, key=lambda kind: kind.status):

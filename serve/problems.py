@@ -45,6 +45,7 @@ TOO_MANY = Kind("/problems/too-many-requests", "This key has made too many reque
 INTERNAL = Kind("/problems/internal-error", "The service made a mistake", 500)
 NOT_READY = Kind("/problems/not-ready", "The bundle is still being loaded", 503)
 BUSY = Kind("/problems/busy", "Too many requests are waiting", 503)
+STORE_DOWN = Kind("/problems/store-unavailable", "The database cannot be used", 503)
 
 KINDS = (
     MALFORMED,
@@ -62,6 +63,7 @@ KINDS = (
     INTERNAL,
     NOT_READY,
     BUSY,
+    STORE_DOWN,
 )
 
 

@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import count
 from typing import Any, NoReturn
 
 from gunicorn import util
@@ -23,7 +24,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cascade.errors import CascadeError, InputError
-from serve import logs
+from serve import logs, metrics
 from serve.app import create_app
 from serve.engine import Engine, Router
 from serve.intake import Intake
@@ -102,16 +103,27 @@ class Server(BaseApplication):
             "preload_app": False,
             "logger_class": JsonLogger,
             "control_socket_disable": True,
+            "pre_fork": self._before_fork,
             "post_fork": self._after_fork,
+            "child_exit": self._after_death,
             "timeout": 120,
             "graceful_timeout": 30,
             "proc_name": "cascade",
+            "loglevel": self.settings.log_level,
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
 
-    def _after_fork(self, arbiter: Arbiter, worker: ThreadWorker) -> None:
+    def _before_fork(self, arbiter: Any, worker: Worker) -> None:
+        taken = {other.slot for other in arbiter.WORKERS.values()}
+        worker.slot = next(slot for slot in count() if slot not in taken)
+
+    def _after_fork(self, arbiter: Arbiter, worker: Worker) -> None:
+        metrics.share(worker.slot)
         self._replaces_another = worker.age > self.settings.workers
+
+    def _after_death(self, arbiter: Arbiter, worker: Worker) -> None:
+        metrics.leave(worker.slot)
 
     def load(self) -> Any:
         """The WSGI app of one worker.
@@ -120,7 +132,8 @@ class Server(BaseApplication):
         that replaces another loads first: until then the kernel holds its connections, and a
         reload is a short wait and not a refusal.
         """
-        logs.configure()
+        logs.configure(self.settings.log_level)
+        metrics.serves(self.engine.bundle_id)
         if self._replaces_another:
             self._load_bundle()
         else:
@@ -132,6 +145,7 @@ class Server(BaseApplication):
     def _load_bundle(self) -> None:
         try:
             self.engine.load()
+            metrics.serves(self.engine.bundle_id)
         except CascadeError as error:
             self._give_up(str(error))
         except Exception as error:
@@ -151,7 +165,8 @@ class Server(BaseApplication):
         """
         master = os.getpid()
         try:
-            CarefulArbiter(self).run()
+            with metrics.shared_folder():
+                CarefulArbiter(self).run()
         except SystemExit as end:
             gave_up = end.code in (Arbiter.APP_LOAD_ERROR, Arbiter.WORKER_BOOT_ERROR)
             if gave_up and os.getpid() == master:  # a worker's own code is for the master
@@ -182,12 +197,15 @@ class Worker(ThreadWorker):
     """
 
     app: Server
+    slot: int
+    """A number that no other live worker has; whoever comes after it may get it again."""
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer with a problem and log the error's type."""
         status = 400 if isinstance(exc, errors.ParseException) else 500
         status = int(_STATUS_OF.get(type(exc), status))
         kind = kind_of(status)
+        metrics.refused(kind)
         request_id = uuid.uuid4().hex
         fields = {"status": status, "request_id": request_id, **logs.describe(exc)}
         logs.log.warning("not a request", extra={"fields": fields})

@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         SecretStr, Field(description="key of the callbacks' signatures, 24 characters or more")
     ] = SecretStr("")
 
+    log_level: Annotated[
+        Literal["info", "warning", "error"],
+        Field(description="from which level on lines are logged; requests are `info`"),
+    ] = "info"
+
     llm_url: Annotated[str, Field(description="server for the llm stage, `http://…/v1`")] = ""
     llm_model: Annotated[
         str, Field(description="its model; without a server a folder with an ONNX model")

@@ -18,13 +18,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
 from cascade.errors import InputError
 from serve.store.tables import secrets
 
 BUSY_SECONDS = 5.0
 """How long a writer of SQLite waits for another one."""
+DOWN = (OperationalError, InternalError, InterfaceError, TimeoutError)
+"""What a database raises that is full, read-only, locked for too long, or away."""
 DURABLE = "durable"
 FINGERPRINT = "fingerprint"
 
@@ -70,6 +80,15 @@ class Store:
         options = {"write": True, DURABLE: durable}
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+
+    def ping(self) -> None:
+        """Ask for nothing.
+
+        Raises:
+            SQLAlchemyError: one of `DOWN`, if it is.
+        """
+        with self.read() as connection:
+            connection.execute(select(1))
 
     def fingerprint(self, data: bytes) -> str:
         """A keyed hash: the same for the same bytes in this database, no help to guess them by."""
@@ -121,6 +140,12 @@ class Store:
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
+
+
+def code_of(error: Exception) -> str | None:
+    """What the database calls an error: ``SQLITE_FULL``, or the five characters of an SQLSTATE."""
+    told = getattr(error, "orig", None)
+    return getattr(told, "sqlite_errorname", None) or getattr(told, "sqlstate", None)
 
 
 def new_id() -> str:

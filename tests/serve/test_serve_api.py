@@ -222,7 +222,9 @@ def test_openapi_examples_fit_their_schemas_and_are_answered(client: Any) -> Non
                 example = operation["requestBody"]["content"]["application/json"]["example"]
                 assert client.open(path, method=method, json=example).status_code == 200
             for reply in operation["responses"].values():
-                for content in reply["content"].values():
+                for kind, content in reply["content"].items():
+                    if not kind.endswith("json"):
+                        continue
                     name = content["schema"]["$ref"].rsplit("/", 1)[-1]
                     values = [e["value"] for e in content.get("examples", {}).values()]
                     for value in values or [content["example"]]:

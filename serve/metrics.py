@@ -1,0 +1,228 @@
+"""What every worker counts for Prometheus; `serve.scrape` tells the sums.
+
+Each worker counts in files of its own (prometheus-client's multiprocess mode), in a folder that
+the master makes and removes. The files go by the worker's slot and not by its process: who takes
+a dead worker's place goes on with its counts. So nothing that was counted is lost, and there are
+never more files than workers, however often they are replaced.
+
+Labels have few values: rules and not paths, kinds and not details, never an id or a text.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections import Counter as Bag
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from cascade.decision import HUMAN
+from serve.problems import Kind
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable in which prometheus-client looks for the folder."""
+
+REGISTRY = CollectorRegistry()
+"""Every metric has a label: `share` has to come before the first count, and only metrics without
+one count as soon as they are made."""
+
+
+def _counter(name: str, told: str, *labels: str) -> Counter:
+    return Counter(name, told, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, told: str, label: str, *more: str, upto: Sequence[float]) -> Histogram:
+    return Histogram(name, told, (label, *more), buckets=upto, registry=REGISTRY)
+
+
+REQUESTS = _histogram(
+    "cascade_request_seconds",
+    "Requests by address, from their head to the answer",
+    "method",
+    "rule",
+    "status",
+    upto=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10, 30),
+)
+TICKETS = _histogram(
+    "cascade_request_tickets",
+    "Tickets in a request that was decided",
+    "size",
+    upto=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+)
+STAGES = _histogram(
+    "cascade_stage_seconds",
+    "Time that a ticket took in a stage",
+    "stage",
+    upto=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+REFUSALS = _counter("cascade_refused", "Requests answered with a problem", "kind")
+DECISIONS = _counter(
+    "cascade_decisions", "Decisions by action and the stage that settled them", "action", "stage"
+)
+QUEUES = _counter("cascade_queue_decisions", "Decisions by queue and action", "queue", "action")
+ESCALATIONS = _counter(
+    "cascade_escalations", "Tickets passed on to a further stage or to a person", "to"
+)
+CUT_SHORT = _counter(
+    "cascade_cut_short",
+    "Late answers, of these pending a better one, and of these shallow: left out under load",
+    "how",
+)
+ADVICE = _counter("cascade_llm_calls", "Tickets asked of the llm stage, by outcome", "outcome")
+JOBS = _counter(
+    "cascade_jobs", "Later answers and callbacks that were tried, by outcome", "kind", "outcome"
+)
+WORKERS = Gauge(
+    "cascade_workers",
+    "Live workers by the bundle that they serve",
+    ("bundle",),
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+
+LLM = "llm"
+Answer = Mapping[str, Any]
+"""A decision as it goes out."""
+
+
+class Advised(Protocol):
+    """Who decides, perhaps with an llm stage."""
+
+    @property
+    def advisers(self) -> dict[str, dict[str, Any]]: ...
+
+
+_lock = Lock()
+_advised: Mapping[str, int] = {}
+_served: str | None = None
+
+
+@contextmanager
+def shared_folder() -> Iterator[None]:
+    """In the master: the folder of all workers' counts, gone when the master ends."""
+    master = os.getpid()
+    os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="cascade-metrics-")
+    try:
+        yield
+    finally:
+        if os.getpid() == master:  # a worker leaves through here, too
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def share(slot: int) -> None:
+    """In a worker, before it counts anything: count where the others and the next in the slot see.
+
+    Args:
+        slot: a number that no other live worker has.
+    """
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+
+
+def leave(slot: int) -> None:
+    """In the master: the worker in this slot is dead; its counts stay, its gauges do not."""
+    mark_process_dead(slot)  # type: ignore[no-untyped-call]
+
+
+def collected() -> CollectorRegistry:
+    """All workers' metrics; in a process that shares nothing, its own."""
+    if FOLDER not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def requested(method: str, rule: str | None, status: int, seconds: float) -> None:
+    """Count a request that was answered.
+
+    Args:
+        method: whatever the client wrote.
+        rule: of the address; None where there is none.
+        status: of the answer.
+        seconds: that it took.
+    """
+    known = method if method in METHODS else "other"
+    REQUESTS.labels(known, rule or "none", status).observe(seconds)
+
+
+def refused(kind: Kind) -> None:
+    """Count a problem that was answered."""
+    REFUSALS.labels(kind.type.rsplit("/", 1)[-1]).inc()
+
+
+def decided(answers: Sequence[Answer], router: Advised, *, crowded: bool = False) -> None:
+    """Count a request's decisions once they are stored.
+
+    Args:
+        answers: the decisions.
+        router: who made them.
+        crowded: load left them the first stage alone.
+    """
+    TICKETS.labels("one" if len(answers) == 1 else "batch").observe(len(answers))
+    _count(DECISIONS, [(its["action"], its["stage"]) for its in answers])
+    _count(QUEUES, [(its["queue"], its["action"]) for its in answers])
+    late = sum(its["late"] for its in answers)
+    told = {"late": late, "pending": sum(its["pending"] for its in answers)}
+    for how, times in (told | {"shallow": late if crowded else 0}).items():
+        CUT_SHORT.labels(how).inc(times)
+    worked(answers, router)
+
+
+def job_done(kind: str, outcome: str) -> None:
+    """Count a job in the background, done or tried in vain."""
+    JOBS.labels(kind, outcome).inc()
+
+
+def worked(answers: Sequence[Answer], router: Advised) -> None:
+    """Count what the stages did for decisions, be it for a later answer.
+
+    Args:
+        answers: the decisions.
+        router: who made them.
+    """
+    passed_on: list[tuple[str]] = []
+    for answer in answers:
+        for trace in answer["stages"]:
+            STAGES.labels(trace["name"]).observe(trace["ms"] / 1000)
+        passed_on += [(trace["name"],) for trace in answer["stages"][1:]]
+        if answer["stage"] == HUMAN:
+            passed_on.append((HUMAN,))
+    _count(ESCALATIONS, passed_on)
+    if (LLM,) in passed_on:
+        _advice(router)
+
+
+def _advice(router: Advised) -> None:
+    """Count how it went in the llm stage since the last time, by the stage's own count."""
+    global _advised
+    with _lock:  # around the reading too, or a slower thread would bring older news
+        counts = router.advisers[LLM]["counts"]
+        before, _advised = _advised, counts
+    anew = sum(counts.values()) < sum(before.values())  # another bundle, another stage
+    for outcome, count in counts.items():
+        more = count - (0 if anew else before.get(outcome, 0))
+        if more > 0:
+            ADVICE.labels(outcome).inc(more)
+
+
+def serves(bundle: str) -> None:
+    """Tell which bundle this worker serves from now on."""
+    global _served
+    with _lock:
+        if _served is not None:
+            WORKERS.labels(_served).set(0)
+        WORKERS.labels(bundle).set(1)
+        _served = bundle
+
+
+def _count(counter: Counter, rows: Sequence[tuple[str, ...]]) -> None:
+    for labels, times in Bag(rows).items():
+        counter.labels(*labels).inc(times)
