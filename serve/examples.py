@@ -53,6 +53,7 @@ EXPLANATION: dict[str, Any] = {
 READY = {
     "status": "ready",
     "bundle": "3f1c9a",
+    "deployment": None,
     "queues": ["Hardware", "Network"],
     "stages": ["linear", "encoder", "neighbours", "llm"],
     "advisers": {
@@ -71,3 +72,14 @@ STORED = {
 }
 BATCH = {"bundle": DECISION["bundle"], "decisions": [DECISION]}
 ALIVE = {"status": "alive", "bundle": DECISION["bundle"]}
+ITEM = {
+    "decision": STORED
+    | {"action": "review", "stage": "human", "reason": "no stage is sure enough"},
+    "text": "VPN drops every hour. Since Monday the tunnel closes, says <name>.",
+    "priority": 2.06,
+    "claimed_by": "anna",
+    "claimed_until": 1795000900.0,
+}
+REVIEW = {"waiting": 1, "items": [ITEM]}
+FEEDBACK = {"feedback_id": "0194c1f2b7e05b1f0e6d7c8b9a0f1e2d"}
+RELEASED = {"decision_id": DECISION["decision_id"]}

@@ -76,7 +76,7 @@ reviews = Table(
     Column("claimed_by", String(200)),
     Column("claimed_until", Double),
     Column("done", Double),
-    Column("outcome", String(10)),  # decided, dismissed
+    Column("outcome", String(10)),  # decided, corrected
     Index("ix_reviews_open", "done", "priority"),
 )
 
