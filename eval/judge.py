@@ -6,8 +6,6 @@ Nothing is fitted here. The tickets have to be such that nothing was fitted on t
 from __future__ import annotations
 
 import datetime
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +15,14 @@ from cascade.bundle import Bundle
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 from eval.approach import Approach, alone, always_on, witnesses
-from eval.datasets import ROOT
-from eval.http_latency import through_http
+from eval.checkout import commit
 from eval.in_context import in_context
 from eval.labelled import Labelled
 from eval.latency import in_process, llm_anew, machine, peak_memory
 from eval.mistakes import mistakes
 from eval.prices import Prices, read_prices
 from eval.report.pictures import pictures
+from eval.service.load import load
 from eval.slices import slices
 from eval.stability import stability
 from eval.stress import stress
@@ -168,7 +166,7 @@ def _long(
     record: dict[str, Any] = {}
     if how.depth.http:
         say("through HTTP")
-        record["http"] = through_http(path, [text for text in some.texts if text.strip()])
+        record["http"] = load(path, [text for text in some.texts if text.strip()])
     if how.depth.repeated:
         say("the same tickets again and again")
         record["stability"] = stability(
@@ -228,23 +226,3 @@ def _stages(
         if name:
             rows[-1]["memory_mib"] = peak_memory(path, some.texts[:MEMORY_ON], name)
     return said, rows
-
-
-def commit() -> str:
-    """The commit of this checkout; empty where it is none."""
-    git = shutil.which("git")
-    # Installed, it may lie in somebody else's checkout.
-    if git is None or not (ROOT / ".git").exists():
-        return ""
-    try:
-        told = subprocess.run(  # noqa: S603  (our own command)
-            [git, "rev-parse", "--short", "HEAD"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return told.stdout.strip()

@@ -1,6 +1,6 @@
 """How long a ticket takes and what it takes: wall time, CPU time, memory; in-process.
 
-Through HTTP: `eval.http_latency`. Times mean nothing without the machine: see `machine`.
+Through HTTP: `eval.service`. Times mean nothing without the machine: see `machine`.
 """
 
 from __future__ import annotations

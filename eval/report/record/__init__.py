@@ -129,7 +129,7 @@ class Clients(Speed, total=False):
 
 
 class Http(TypedDict, total=False):
-    """What `eval.http_latency.through_http` returns."""
+    """What `eval.service.load.load` returns, less what is not reported."""
 
     tickets: int
     deadline_ms: float

@@ -99,7 +99,9 @@ def http_table(record: Record) -> Table:
             ("cut short by the deadline", field("late", percent)),
             ("no answer", field("errors", number)),
         ],
-        notes=[] if over is None else [f"HTTP adds {milliseconds(over)} ms to a ticket (median)."],
+        notes=[]
+        if over is None
+        else [f"HTTP adds {milliseconds(over)} ms to a ticket that the first stage settles (p50)."],
     )
 
 
