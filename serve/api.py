@@ -9,9 +9,10 @@ from flask import Blueprint, Response, g, request
 
 from serve import examples, logs
 from serve.body import parse_json, read_body
+from serve.engine import named
 from serve.intake import Once, Wishes
 from serve.openapi import Operation, parameter
-from serve.problems import BUSY, NOT_FOUND, NOT_READY, REUSED_KEY, STORE_DOWN, Problem
+from serve.problems import BUSY, DRAINING, NOT_FOUND, NOT_READY, REUSED_KEY, STORE_DOWN, Problem
 from serve.schemas import (
     MAX_TICKETS,
     BatchIn,
@@ -69,6 +70,8 @@ def _once(body: bytes) -> Once | None:
 
 def _answered(answer: dict[str, Any], repeated: bool) -> Response:
     sent = reply(answer)
+    # The one that answered, and not the one that may have taken its place meanwhile.
+    sent.headers.update(named(answer["bundle"]))
     if repeated:
         g.told["repeated"] = True
         sent.headers[REPLAYED] = "true"
@@ -94,12 +97,16 @@ def health() -> Response:
 @api.get("/readyz")
 def ready() -> Response:
     """Ready to route; 503 until the bundle is loaded and warm, and while the store is away."""
-    router = service().engine.router()
+    serving = service().engine.serving()
+    router = serving.router
+    if service().engine.draining:
+        raise Problem(DRAINING, "Ask another one.", headers={"Retry-After": "1"})
     service().store.ping()
     return reply(
         {
             "status": "ready",
             "bundle": router.bundle_id,
+            "deployment": serving.deployment,
             "queues": list(router.queues),
             "stages": list(router.stage_names),
             "advisers": router.advisers,
@@ -164,6 +171,6 @@ OPERATIONS = (
         "Bundle loaded and warm?",
         ReadyOut,
         examples.READY,
-        refusals=(NOT_READY, STORE_DOWN),
+        refusals=(NOT_READY, DRAINING, STORE_DOWN),
     ),
 )

@@ -14,27 +14,34 @@ import uuid
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from serve import api, metrics, openapi, scrape
+from serve import api, deploy, feedback, metrics, openapi, review, scrape
+from serve.access import ANYONE, Access
 from serve.api import reply
 from serve.logs import describe, log
 from serve.problems import INTERNAL, MEDIA_TYPE, STORE_DOWN, Problem, kind_of
 from serve.service import EXTENSION, Service, service
 from serve.store import DOWN, code_of
 
-OPERATIONS = (*api.OPERATIONS, *scrape.OPERATIONS)
+OPERATIONS = (
+    *api.OPERATIONS,
+    *deploy.OPERATIONS,
+    *feedback.OPERATIONS,
+    *review.OPERATIONS,
+    *scrape.OPERATIONS,
+)
 """What the document describes."""
-
-ANYONE = "anyone"
-"""Who calls where nobody needs a key."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not "no-referrer": with it browsers send forms of our own with "Origin: null".
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
@@ -45,10 +52,14 @@ def create_app(parts: Service) -> Flask:
     app.url_map.merge_slashes = False  # an odd address is a 404, not a redirect
     app.extensions[EXTENSION] = parts
     app.register_blueprint(api.api)
+    app.register_blueprint(deploy.deploy)
+    app.register_blueprint(feedback.feedback)
+    app.register_blueprint(review.review)
     app.register_blueprint(scrape.scrape)
     app.add_url_rule("/", view_func=page)
     app.add_url_rule("/openapi.json", view_func=described)
     app.before_request(_begin)
+    Access(parts.settings, parts.store, OPERATIONS).guard(app)
     app.after_request(_finish)
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _answer_http)
@@ -86,10 +97,11 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in (_HEADERS | service().engine.header).items():
         response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
     response.headers["X-Request-Id"] = g.request_id
-    response.headers.update(service().engine.header)
     # The rule and not the path: a path is the client's, and may hold anything.
     rule = request.url_rule.rule if request.url_rule else None
     seconds = time.perf_counter() - g.began

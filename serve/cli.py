@@ -40,7 +40,7 @@ def serve(**flags: str | None) -> None:
     """Serve a bundle over REST, with a page to try it on.
 
     Each flag sets an environment variable: --port sets CASCADE_PORT, and so on. Stop with
-    Ctrl-C; SIGHUP loads the bundle anew and drops no request.
+    Ctrl-C; SIGHUP puts the bundle as it now is into service and drops no request.
     """
     from serve.server import server_for
     from serve.settings import read_settings, variable

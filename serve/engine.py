@@ -1,16 +1,19 @@
-"""The one cascade of a worker process: loaded once, and never crowded.
+"""The cascade of a worker process: which one, and how deep it may go.
 
-Routing is bound by the CPU, so only ``threads`` requests route at once and ``waiting`` more may
-wait; the next one is told to come back. That keeps threads free for ``/healthz`` under any load,
-and keeps a request from waiting longer than its answer is worth.
+The cascade can be changed for another at any moment. A request keeps the one that it began with;
+when the last of them has ended, the old one is gone.
+
+Under load depth is given up first, and only then requests: where too many wait, a ticket is asked
+of the first stage alone. That stage's gate holds as ever, so load settles no ticket that would not
+be settled without it; whoever the gate does not let pass is answered as late, and finished later.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import BoundedSemaphore
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -18,12 +21,16 @@ from cascade.decision import Decision
 from cascade.explain import Explainable, Explanation, explain
 from cascade.opinions import Opinion, opinions
 from cascade.ticket import Ticket
-from serve.problems import BUSY, NOT_READY, Problem
+from serve.problems import NOT_READY, Problem
+from serve.turns import Turns
 
 LONGEST_WAIT = 30.0
 """Seconds that a request without a deadline waits for its turn."""
-
-RETRY_AFTER = {"Retry-After": "1"}
+NO_TIME = 1e-3
+"""Milliseconds of a deadline that lets the first stage run, which always does, and no other."""
+CROWDED = "so many tickets waited that only the first stage was asked"
+BUNDLE = "Cascade-Bundle"
+"""Header that names the bundle in a reply."""
 
 
 class Router(Explainable, Protocol):
@@ -40,98 +47,123 @@ class Router(Explainable, Protocol):
     ) -> list[Decision]: ...
 
 
-class Engine:
-    """Holds the cascade and lets requests in.
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What is in service: a cascade, and the number of its deployment; None for the settings'."""
 
-    Args:
-        load: makes the cascade; called once, by `load`.
-        threads: requests that route at once.
-        waiting: requests that may wait for their turn.
+    router: Router
+    deployment: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request's turn, all of it with one cascade.
+
+    Attributes:
+        router: the cascade.
+        deadline_ms: what is left of it; None for no limit.
+        crowded: only the first stage is asked.
     """
 
-    def __init__(self, load: Callable[[], Router], threads: int, waiting: int) -> None:
-        self._load = load
-        self._router: Router | None = None
-        self._room = BoundedSemaphore(threads + waiting)
-        self._turns = BoundedSemaphore(threads)
+    router: Router
+    deadline_ms: float | None
+    crowded: bool
 
-    def load(self) -> None:
-        """Load the cascade and warm it up; until this returns, the engine is not ready.
+    def route(self, tickets: Sequence[Ticket]) -> list[Decision]:
+        """Decisions for the tickets, in their order."""
+        if not self.crowded:
+            return self.router.route(tickets, deadline_ms=self.deadline_ms)
+        decided = self.router.route(tickets, deadline_ms=NO_TIME)
+        return [replace(its, reason=CROWDED) if its.late else its for its in decided]
 
-        Raises:
-            BundleError: the bundle cannot be loaded.
-        """
-        router = self._load()
-        router.warm_up()
-        self._router = router
+    def explain(self, ticket: Ticket, decision: Decision) -> Explanation:
+        """Why this ticket was decided so."""
+        return explain(self.router, ticket, decision)
+
+    def opinions(self, ticket: Ticket) -> tuple[Opinion, ...]:
+        """What each stage says of a ticket alone."""
+        return opinions(self.router, ticket)
+
+
+class Engine:
+    """Holds the cascade and lets requests in. Safe to use from threads.
+
+    Args:
+        threads: requests that route at once.
+        waiting: requests that may wait for their turn.
+        shallow_from: with so many waiting, tickets are asked of the first stage only.
+    """
+
+    def __init__(self, threads: int, waiting: int, shallow_from: int) -> None:
+        self.turns = Turns(threads, waiting)
+        self.draining = False
+        """Whether the process is about to end; requests are still answered."""
+        self._shallow_from = shallow_from
+        self._serving: Serving | None = None
+
+    def serve(self, router: Router, deployment: int | None = None) -> None:
+        """Put a cascade into service, in place of the one before it."""
+        self._serving = Serving(router, deployment)
 
     @property
     def bundle_id(self) -> str:
-        """Id of the loaded bundle, ``none`` before it is loaded."""
-        return self._router.bundle_id if self._router else "none"
+        """Id of the bundle in service, ``none`` before there is one."""
+        serving = self._serving
+        return serving.router.bundle_id if serving else "none"
 
     @property
     def header(self) -> dict[str, str]:
-        """Names the bundle in a reply. Its id holds a name that a stranger may have chosen."""
-        return {"Cascade-Bundle": quote(self.bundle_id)}
+        """Names the bundle in a reply."""
+        return named(self.bundle_id)
+
+    def serving(self) -> Serving:
+        """The cascade in service.
+
+        Raises:
+            Problem: 503, there is none yet.
+        """
+        serving = self._serving
+        if serving is None:
+            raise Problem(NOT_READY, "Ask again in a moment.", headers={"Retry-After": "1"})
+        return serving
 
     def router(self) -> Router:
-        """The cascade.
+        """The cascade in service.
 
         Raises:
-            Problem: 503, it is not loaded yet.
+            Problem: 503, there is none yet.
         """
-        if self._router is None:
-            raise Problem(NOT_READY, "Ask again in a moment.", headers=RETRY_AFTER)
-        return self._router
+        return self.serving().router
 
-    def route(self, tickets: Sequence[Ticket], deadline_ms: float | None) -> list[Decision]:
-        """Decisions for the tickets, in their order; waiting counts against the deadline.
+    @contextmanager
+    def turn(self, deadline_ms: float | None) -> Iterator[Turn]:
+        """Take a turn; waiting for it counts against the deadline.
 
         Raises:
-            Problem: 503, not loaded yet or too busy.
+            Problem: 503, no bundle is in service yet or too many wait.
         """
         router = self.router()
         arrived = time.perf_counter()
-        with self._turn(LONGEST_WAIT if deadline_ms is None else deadline_ms / 1000):
+        with self.turns.take(LONGEST_WAIT if deadline_ms is None else deadline_ms / 1000):
             waited_ms = (time.perf_counter() - arrived) * 1000
             if deadline_ms is not None and waited_ms >= 1:  # decisions quote a round number
-                deadline_ms = max(deadline_ms - waited_ms, 0.001)
-            return router.route(tickets, deadline_ms=deadline_ms)
+                deadline_ms = max(deadline_ms - waited_ms, NO_TIME)
+            yield Turn(router, deadline_ms, self.turns.waiting >= self._shallow_from)
 
-    def explain(
-        self, tickets: Sequence[Ticket], decisions: Sequence[Decision]
-    ) -> list[Explanation]:
-        """Why these tickets were decided so. It takes its turn, as routing does.
+    def later(self, tickets: Sequence[Ticket]) -> list[Decision]:
+        """Decisions without a deadline, from every stage they need, while nobody else waits.
 
-        Raises:
-            Problem: 503, too busy.
-        """
-        router = self.router()
-        with self._turn(LONGEST_WAIT):
-            pairs = zip(tickets, decisions, strict=True)
-            return [explain(router, ticket, decision) for ticket, decision in pairs]
-
-    def opinions(self, ticket: Ticket) -> tuple[Opinion, ...]:
-        """What each stage says of a ticket alone. It takes its turn, as routing does.
+        For work in the background. It begins when no request waits for its turn and takes none
+        away; how much of it runs at a time is the caller's affair.
 
         Raises:
-            Problem: 503, too busy.
+            Problem: 503, no bundle is in service yet.
         """
         router = self.router()
-        with self._turn(LONGEST_WAIT):
-            return opinions(router, ticket)
+        self.turns.wait_for_quiet()
+        return router.route(tickets)
 
-    @contextmanager
-    def _turn(self, patience: float) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise Problem(BUSY, "The waiting room is full.", headers=RETRY_AFTER)
-        try:
-            if not self._turns.acquire(timeout=patience):
-                raise Problem(BUSY, "No turn came up in time.", headers=RETRY_AFTER)
-            try:
-                yield
-            finally:
-                self._turns.release()
-        finally:
-            self._room.release()
+
+def named(bundle_id: str) -> dict[str, str]:
+    """The header for a bundle, whose id holds a name that a stranger may have chosen."""
+    return {BUNDLE: quote(bundle_id)}

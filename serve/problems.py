@@ -31,19 +31,23 @@ class Kind:
 MALFORMED = Kind("/problems/malformed-request", "The request is malformed", 400)
 NO_KEY = Kind("/problems/unauthorized", "An API key is needed", 401)
 FORBIDDEN = Kind("/problems/forbidden", "This key may not do that", 403)
+CROSS_SITE = Kind("/problems/cross-site", "Another site may have sent this request", 403)
 NOT_FOUND = Kind("/problems/not-found", "There is nothing here", 404)
 WRONG_METHOD = Kind("/problems/method-not-allowed", "This address has no such method", 405)
 REUSED_KEY = Kind(
     "/problems/idempotency-key-reused", "The idempotency key came with another request", 409
 )
 CLAIMED = Kind("/problems/claimed", "Somebody else has it, or it is done", 409)
+CHANGING = Kind("/problems/bundle-changing", "Another bundle is being put into service", 409)
 TOO_LARGE = Kind("/problems/body-too-large", "The body is too large", 413)
 WRONG_MEDIA_TYPE = Kind("/problems/unsupported-media-type", "The body must be JSON", 415)
+MISDIRECTED = Kind("/problems/misdirected", "This service does not go by that name", 421)
 INVALID_FIELD = Kind("/problems/invalid-field", "A field is not valid", 422)
 REFUSED_BUNDLE = Kind("/problems/bundle-refused", "The bundle was not put into service", 422)
 TOO_MANY = Kind("/problems/too-many-requests", "This key has made too many requests", 429)
 INTERNAL = Kind("/problems/internal-error", "The service made a mistake", 500)
 NOT_READY = Kind("/problems/not-ready", "The bundle is still being loaded", 503)
+DRAINING = Kind("/problems/draining", "The service is about to end", 503)
 BUSY = Kind("/problems/busy", "Too many requests are waiting", 503)
 STORE_DOWN = Kind("/problems/store-unavailable", "The database cannot be used", 503)
 
@@ -51,17 +55,21 @@ KINDS = (
     MALFORMED,
     NO_KEY,
     FORBIDDEN,
+    CROSS_SITE,
     NOT_FOUND,
     WRONG_METHOD,
     REUSED_KEY,
     CLAIMED,
+    CHANGING,
     TOO_LARGE,
     WRONG_MEDIA_TYPE,
+    MISDIRECTED,
     INVALID_FIELD,
     REFUSED_BUNDLE,
     TOO_MANY,
     INTERNAL,
     NOT_READY,
+    DRAINING,
     BUSY,
     STORE_DOWN,
 )

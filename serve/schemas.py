@@ -247,12 +247,43 @@ class ReadyOut(BaseModel):
 
     status: Literal["ready"]
     bundle: str
+    deployment: Annotated[
+        int | None,
+        Field(description="number of the change that put it there; null: it is the settings'"),
+    ]
     queues: list[str]
     stages: list[str]
     advisers: Annotated[
         dict[str, AdviserOut],
         Field(description="who answers in the llm stage, in this worker"),
     ]
+
+
+class BundleIn(BaseModel):
+    """A bundle to put into service."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"path": "it-helpdesk-2"}]}
+    )
+
+    path: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=1000,
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="a folder beside the bundle of the settings, by its name or its path; "
+            "without it that bundle, as it now is",
+        ),
+    ] = None
+
+
+class BundleOut(BaseModel):
+    """A bundle that is in service."""
+
+    bundle: str
+    path: str
+    workers: Annotated[int, Field(description="that serve it")]
 
 
 class FieldError(BaseModel):

@@ -8,12 +8,17 @@ fork, as ONNX Runtime's sessions do not survive one, while it already answers ``
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from itertools import count
+from pathlib import Path
 from typing import Any, NoReturn
 
 from gunicorn import util
@@ -24,17 +29,23 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cascade.errors import CascadeError, InputError
-from serve import logs, metrics
+from serve import logs, metrics, tls
+from serve.access import require_a_key
 from serve.app import create_app
+from serve.deploy import hang_up
 from serve.engine import Engine, Router
 from serve.intake import Intake
 from serve.problems import MEDIA_TYPE, Problem, kind_of
 from serve.service import Service
 from serve.settings import Settings
 from serve.store import Store
+from serve.watcher import Load, Watcher
 
 SPARE_THREADS = 2
 """Threads of a worker that never route, so that ``/healthz`` finds one."""
+
+RETRY = 5.0
+"""Seconds until a worker is tried again that cannot take the place of a dead one."""
 
 BACKLOG = 2048
 """Connections that the kernel holds until a worker takes them (gunicorn's own default)."""
@@ -58,19 +69,19 @@ class Server(BaseApplication):
 
     Args:
         settings: what the operator set.
-        check: looks the bundle over without loading it; raises `CascadeError`.
-        load: loads the bundle; called once in each worker.
+        check: looks the settings' bundle over without loading it; raises `CascadeError`.
+        load: loads a bundle; called in the workers.
     """
 
-    def __init__(
-        self, settings: Settings, check: Callable[[], None], load: Callable[[], Router]
-    ) -> None:
+    def __init__(self, settings: Settings, check: Callable[[], None], load: Load) -> None:
         # Before numpy is first imported, in the master too: a fork inherits its thread pools.
         os.environ.update(_ONE_THREAD)
         self.settings = settings
-        self.check = check
-        self.engine = Engine(load, settings.threads, settings.waiting)
+        self.engine = Engine(settings.threads, settings.waiting, settings.shallow_from)
+        self._load = load
         check()
+        certificate, key = settings.tls_certificate, settings.tls_key
+        self._tls = tls.Certificate(certificate, key) if certificate and key else None
         self._migrate()
         self._bind, self.url = self._listen()
         super().__init__()
@@ -79,6 +90,7 @@ class Server(BaseApplication):
         """Once, in the master, and its connections are closed: they do not survive a fork."""
         store = Store(self.settings.database)
         store.migrate()
+        require_a_key(self.settings, store)
         store.close()
 
     def _listen(self) -> tuple[str, str]:
@@ -91,7 +103,8 @@ class Server(BaseApplication):
             port = bound.getsockname()[1]
             bind = f"fd://{bound.detach()}"  # gunicorn's from here on
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (shown, not bound)
-        return bind, f"http://{_authority(host, port)}/"
+        scheme = "https" if self._tls else "http"
+        return bind, f"{scheme}://{_authority(host, port)}/"
 
     def load_config(self) -> None:
         """gunicorn's settings, from ours."""
@@ -106,9 +119,12 @@ class Server(BaseApplication):
             "pre_fork": self._before_fork,
             "post_fork": self._after_fork,
             "child_exit": self._after_death,
+            "worker_exit": self._before_end,
             "timeout": 120,
             "graceful_timeout": 30,
             "proc_name": "cascade",
+            "forwarded_allow_ips": "",  # whom to believe, and what, is for `serve.access` alone
+            **(self._tls.options() if self._tls else {}),
             "loglevel": self.settings.log_level,
         }
         for name, value in chosen.items():
@@ -125,27 +141,31 @@ class Server(BaseApplication):
     def _after_death(self, arbiter: Arbiter, worker: Worker) -> None:
         metrics.leave(worker.slot)
 
+    def _before_end(self, arbiter: Arbiter, worker: Worker) -> None:
+        if worker.booted:
+            self._watcher.end()
+
     def load(self) -> Any:
         """The WSGI app of one worker.
 
         At the start the bundle loads beside it, so that it can say that it is alive. A worker
-        that replaces another loads first: until then the kernel holds its connections, and a
-        reload is a short wait and not a refusal.
+        that replaces another loads first: until then the others take the connections.
         """
         logs.configure(self.settings.log_level)
         metrics.serves(self.engine.bundle_id)
+        store = Store(self.settings.database)
+        self._watcher = Watcher(store, self.engine, self._load, self.settings.bundle)
+        self._hang_up = partial(hang_up, store, self.settings.bundle)
         if self._replaces_another:
             self._load_bundle()
         else:
             threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
-        store = Store(self.settings.database)
         intake = Intake(self.settings, self.engine, store)
         return create_app(Service(self.settings, self.engine, store, intake))
 
     def _load_bundle(self) -> None:
         try:
-            self.engine.load()
-            metrics.serves(self.engine.bundle_id)
+            self._watcher.begin()
         except CascadeError as error:
             self._give_up(str(error))
         except Exception as error:
@@ -154,7 +174,14 @@ class Server(BaseApplication):
 
     def _give_up(self, why: str) -> NoReturn:
         logs.log.critical("the bundle cannot be loaded: %s", why)
+        if self._replaces_another:  # the others serve on, and it is tried again
+            time.sleep(RETRY)
+            os._exit(1)
         os._exit(Arbiter.APP_LOAD_ERROR)  # tells the master not to try again
+
+    def change_bundle(self) -> None:
+        """Put the settings' bundle into service as it now is, while requests go on."""
+        threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
 
     def run(self) -> None:
         """Serve until a signal ends it.
@@ -166,7 +193,7 @@ class Server(BaseApplication):
         master = os.getpid()
         try:
             with metrics.shared_folder():
-                CarefulArbiter(self).run()
+                CalmArbiter(self).run()
         except SystemExit as end:
             gave_up = end.code in (Arbiter.APP_LOAD_ERROR, Arbiter.WORKER_BOOT_ERROR)
             if gave_up and os.getpid() == master:  # a worker's own code is for the master
@@ -174,19 +201,16 @@ class Server(BaseApplication):
             raise
 
 
-class CarefulArbiter(Arbiter):
-    """gunicorn's master, which here reloads (SIGHUP) only a bundle that is sound."""
+class CalmArbiter(Arbiter):
+    """gunicorn's master, where a hangup (SIGHUP) changes the bundle and no worker."""
 
     app: Server
 
     def handle_hup(self) -> None:
-        """Swap the workers for ones with the bundle as it is now on disk."""
-        try:
-            self.app.check()
-        except CascadeError as error:
-            logs.log.error("not reloaded: %s", error)
-        else:
-            super().handle_hup()
+        """Have a worker see to it, the oldest: it is the likeliest to be ready."""
+        if self.WORKERS:
+            oldest = min(self.WORKERS, key=lambda pid: self.WORKERS[pid].age)
+            self.kill_worker(oldest, signal.SIGHUP)
 
 
 class Worker(ThreadWorker):
@@ -199,17 +223,36 @@ class Worker(ThreadWorker):
     app: Server
     slot: int
     """A number that no other live worker has; whoever comes after it may get it again."""
+    # Never reset to what the system does at a hangup, which is to end the process.
+    SIGNALS = [each for each in ThreadWorker.SIGNALS if each != signal.SIGHUP]  # noqa: RUF012
+
+    def init_signals(self) -> None:
+        """Set the handlers as gunicorn does, and ours."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_hup)
+        signal.siginterrupt(signal.SIGHUP, False)
+
+    def handle_hup(self, sig: int, frame: Any) -> None:
+        """Change the bundle; in the main loop, as a handler may interrupt anything."""
+        self.method_queue.defer(self.app.change_bundle)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """End when the requests in flight are answered, and say so to whoever asks."""
+        self.app.engine.draining = True
+        super().handle_exit(sig, frame)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer with a problem and log the error's type."""
-        status = 400 if isinstance(exc, errors.ParseException) else 500
+        status = 400 if isinstance(exc, (errors.ParseException, ssl.SSLError)) else 500
         status = int(_STATUS_OF.get(type(exc), status))
         kind = kind_of(status)
         metrics.refused(kind)
         request_id = uuid.uuid4().hex
         fields = {"status": status, "request_id": request_id, **logs.describe(exc)}
+        fields |= tls.reason(exc)
         logs.log.warning("not a request", extra={"fields": fields})
-        body = Problem(kind, kind.title + ".").to_json(request_id)
+        plain = tls.is_plain(exc)
+        body = Problem(kind, tls.PLAIN if plain else kind.title + ".").to_json(request_id)
         headers = {
             "Connection": "close",
             "Content-Type": MEDIA_TYPE,
@@ -220,7 +263,11 @@ class Worker(ThreadWorker):
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
         try:
-            util.write_nonblock(client, (head + body).encode("ascii"))
+            answer = (head + body).encode("ascii")
+            if plain:
+                os.write(client.fileno(), answer)  # beneath the TLS that the client does not speak
+            else:
+                util.write_nonblock(client, answer)
         except OSError:
             logs.log.info("the client had gone", extra={"fields": {"request_id": request_id}})
 
@@ -270,9 +317,9 @@ def server_for(settings: Settings) -> Server:
         verify(settings.bundle)
         settings.llm.check()
 
-    def load() -> Router:
+    def load(path: Path) -> Router:
         from cascade.router import Cascade
 
-        return Cascade.load(settings.bundle, threads=1, llm=settings.llm.backend)
+        return Cascade.load(path, threads=1, llm=settings.llm.backend)
 
     return Server(settings, check, load)

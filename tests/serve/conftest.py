@@ -16,6 +16,7 @@ from serve.intake import Intake
 from serve.service import Service
 from serve.settings import Settings
 from serve.store import Store
+from serve.watcher import Load, Watcher
 
 FAKE = runpy.run_path(str(Path(__file__).parent / "fake_server.py"))
 POSTGRES = runpy.run_path(str(Path(__file__).parent / "postgres.py"))
@@ -73,9 +74,9 @@ def service_of(cascade: Any, store: Store) -> Callable[..., Service]:
 
     def make(*, load: bool = True, **settings: Any) -> Service:
         chosen = Settings(workers=1, **settings)
-        engine = Engine(lambda: cascade, chosen.threads, chosen.waiting)
+        engine = Engine(chosen.threads, chosen.waiting, chosen.shallow_from)
         if load:
-            engine.load()
+            engine.serve(cascade)
         return Service(chosen, engine, store, Intake(chosen, engine, store))
 
     return make
@@ -85,6 +86,16 @@ def service_of(cascade: Any, store: Store) -> Callable[..., Service]:
 def service(service_of: Callable[..., Service]) -> Service:
     """A service that is ready, with small limits."""
     return service_of(max_body=10_000, max_batch_body=100_000)
+
+
+@pytest.fixture
+def watched(service: Service, cascade: Any) -> Iterator[None]:
+    """The service looks for changes of its bundle, as each worker does."""
+    load: Load = lambda path: cascade  # noqa: E731
+    watcher = Watcher(service.store, service.engine, load, service.settings.bundle)
+    watcher.begin()
+    yield
+    watcher.end()
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """A cascade that needs no bundle, and (run as a script) a real server around it.
 
 Usage: python fake_server.py [broken-check | broken-load | slow-load]
+
+A "bundle" of the fake is a folder with a file ``id``; one that is not there is bundle fake-1.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,7 +58,6 @@ def neighbours() -> NeighboursStage:
 class FakeCascade:
     """Answers every ticket alike, but for texts that ask for trouble."""
 
-    bundle_id = "fake-1"
     queues = HEADS[QUEUE]
     stages: tuple[Stage | Adviser, ...] = (linear(), neighbours())
     gates = Gates(
@@ -66,7 +68,8 @@ class FakeCascade:
         "llm": {"backend": "qwen3:4b (logprobs)", "fitted": True, "counts": {"answered": 7}}
     }
 
-    def __init__(self) -> None:
+    def __init__(self, bundle_id: str = "fake-1") -> None:
+        self.bundle_id = bundle_id
         self.deadlines: list[float | None] = []
 
     def warm_up(self) -> None:
@@ -109,12 +112,17 @@ def main(mode: str) -> None:
         if mode == "broken-check":
             raise BundleError("bundle.json: no such file")
 
-    def load() -> FakeCascade:
+    def load(path: Path) -> FakeCascade:
         if mode == "broken-load":
             raise BundleError("encoder/model.onnx: damaged")
         if mode == "slow-load":
             time.sleep(2.0)
-        return FakeCascade()
+        if not path.exists():
+            return FakeCascade()
+        bundle_id = (path / "id").read_text()
+        if bundle_id == "damaged":
+            raise BundleError(f"{path}: damaged")
+        return FakeCascade(bundle_id)
 
     try:
         server = Server(read_settings(), check, load)

@@ -16,6 +16,8 @@ from serve import problems
 from serve.logs import JsonFormatter
 
 TICKET = {"subject": "VPN", "body": "It drops."}
+PAGES = {"/", "/login", "/logout", "/openapi.json", "/static/<path:filename>"}
+"""Addresses that are no part of the REST interface."""
 
 
 def matches(document: dict[str, Any], name: str, value: Any) -> bool:
@@ -186,6 +188,7 @@ def test_health_needs_no_bundle_and_readiness_does(client: Any, cold_client: Any
     assert client.get("/readyz").json == {
         "status": "ready",
         "bundle": "fake-1",
+        "deployment": None,
         "queues": ["Billing", "Network"],
         "stages": ["linear", "encoder", "llm"],
         "advisers": {
@@ -199,7 +202,7 @@ def test_openapi_is_valid_and_tells_the_truth(client: Any) -> None:
     validate_openapi(document, cls=OpenAPIV31SpecValidator)
     rules = {rule.rule for rule in client.application.url_map.iter_rules()}
     paths = {re.sub(r"<(\w+)>", r"{\1}", rule) for rule in rules}
-    assert set(document["paths"]) == paths - {"/", "/openapi.json", "/static/<path:filename>"}
+    assert set(document["paths"]) == paths - PAGES
 
     def matching(name: str, value: Any) -> None:
         assert matches(document, name, value), name
@@ -213,6 +216,7 @@ def test_openapi_is_valid_and_tells_the_truth(client: Any) -> None:
     matching("ProblemOut", client.get("/nowhere").json)
 
 
+@pytest.mark.usefixtures("watched")
 def test_openapi_examples_fit_their_schemas_and_are_answered(client: Any) -> None:
     document = client.get("/openapi.json").json
     seen = 0

@@ -77,7 +77,7 @@ def test_a_body_over_the_limit_is_refused(client: Any) -> None:
     assert_problem(client.post("/v1/route/batch", data=b" " * 100_001, content_type=JSON), 413)
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1/route/", "//v1/route", "/v1/route/4711"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/route/", "/v1//route", "/v1/route/4711"])
 def test_an_unknown_address_is_not_found(client: Any, path: str) -> None:
     assert_problem(client.post(path, json={}), 404)
 
@@ -143,7 +143,7 @@ def test_a_request_leaves_one_line_of_json(
 def test_a_crowd_is_told_to_come_back(service_of: Any) -> None:
     parts = service_of(threads=1, waiting=0)
     client: Any = create_app(parts).test_client()
-    with parts.engine._turn(1.0):
+    with parts.engine.turn(None):
         reply: Any = client.post("/v1/route", json={"text": "a"})
         assert client.get("/healthz").status_code == 200
     assert_problem(reply, 503)
