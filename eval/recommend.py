@@ -12,6 +12,7 @@ MARGIN = 0.005
 """Macro-F1 that nobody notices: who is no worse than that and cheaper is to be preferred."""
 BUDGET_MS = 150.0
 FEW_TICKETS = 500
+LINEAR = "linear alone"
 
 
 def recommend(record: Mapping[str, Any]) -> list[str]:
@@ -53,6 +54,8 @@ def _deploy(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"Deploy {_the(chosen)} ({told}): {_the(best)} with {best['macro_f1']:.3f} "
             f"{verdict} and computes {times:.1f} times as much."
         )
+    if chosen["name"] == LINEAR:
+        yield "That is what cascade train --minutes 0 makes, with gates of its own."
     late = chosen["ms_p95"] > BUDGET_MS
     verb = "misses" if late else "meets"
     yield (
@@ -180,7 +183,7 @@ def _steady(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"Asked for {told['tickets']:,} tickets again and again, the cascade {again}."
     moved = {name: share for name, share in changed.items() if share}
     for name, share in moved.items():
-        yield f"{name} changed {precise(share)} of its answers."
+        yield f"“{name}” changed {precise(share)} of its answers."
 
 
 def _sure(record: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from eval.report.tables import main_table
 
 WIDTH = 119
 """Characters of a line on the console."""
-END = 10
+END = 13
 """Characters of a long name's end that are kept."""
 SHORT = {
     "macro-F1 (95 % interval)": "macro-F1 (95 %)",

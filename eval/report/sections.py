@@ -62,10 +62,11 @@ def _summary(record: Record) -> list[Block]:
 
 
 def _measured(record: Record) -> list[Block]:
+    machine, versions = record.get("machine", {}), record.get("versions")
     named_so = {
         **record.get("data", {}),
-        **record.get("machine", {}),
-        "trained with": record.get("versions"),
+        **machine,
+        "trained with": versions if versions != machine.get("versions") else None,
         "seed": record.get("seed"),
         "commit": record.get("commit"),
     }

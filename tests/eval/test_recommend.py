@@ -32,8 +32,9 @@ def test_the_cheapest_of_those_that_are_good_enough_is_deployed() -> None:
     first, second, *_ = recommend(record(LINEAR, ENCODER, CASCADE))
     assert first.startswith("Deploy the cascade") and "5.0 times as much" in first
     assert "meets the budget of 150 ms" in second
-    first, *_ = recommend(record({**LINEAR, "macro_f1": 0.873}, ENCODER, CASCADE))
+    first, how, third, *_ = recommend(record({**LINEAR, "macro_f1": 0.873}, ENCODER, CASCADE))
     assert first.startswith("Deploy “linear alone”")
+    assert "cascade train --minutes 0" in how and "meets the budget" in third
     first, *_ = recommend(record(LINEAR, CASCADE))
     assert "nothing measured here is better" in first
 
@@ -94,4 +95,4 @@ def test_what_changes_when_asked_again_is_named() -> None:
     approaches = {"cascade": {"queue_changed": 0.0}, "llm few-shot": {"queue_changed": 0.034}}
     told = recommend(record(CASCADE, stability={"tickets": 500, "approaches": approaches}))
     assert any("gave the same answer each time" in its for its in told)
-    assert "llm few-shot changed 3.4 % of its answers." in told
+    assert "“llm few-shot” changed 3.4 % of its answers." in told

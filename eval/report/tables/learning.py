@@ -44,7 +44,7 @@ def stability_table(record: Record) -> Table:
             ("largest change of confidence", lambda row: f"{row['confidence_change']:g}"),
             ("answered", field("answered", percent)),
         ],
-        notes=[f"Runs: {', '.join(its['runs'])}. A ticket counts if any run differs."],
+        notes=[f"Runs: {'; '.join(its['runs'])}. A ticket counts if any run differs."],
     )
 
 

@@ -209,6 +209,13 @@ class TestAbsence:
         told = [its.key for its in sections(kept)]
         assert section not in told and len(told) == 10
 
+    def test_libraries_are_told_once_where_training_and_measuring_had_the_same(self) -> None:
+        versions = {"numpy": "2.4.6"}
+        one: Record = {"title": "x", "machine": {"versions": versions}, "versions": versions}
+        two: Record = {**one, "versions": {"numpy": "2.4.5"}}
+        assert to_markdown(one).count("numpy") == 1 and "trained with" not in to_markdown(one)
+        assert "2.4.6" in to_markdown(two) and "2.4.5" in to_markdown(two)
+
     def test_a_picture_brings_its_section(self, example: Record) -> None:
         only: Record = {"title": "x", "plots": example["plots"]}
         assert [its.key for its in sections(only)] == ["in-context", "mistakes"]
