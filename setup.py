@@ -97,6 +97,7 @@ setup(
             "gate = train.gate_cli:gate",
             "starter = train.starter.command:starter",
             "serve = serve.cli:serve",
+            "key = serve.keys_cli:key",
             "llm = cascade.llm.cli:llm",
         ],
     },

@@ -18,6 +18,7 @@ SUMMARIES = {
     "compare": "Is a new bundle better than the old one?",
     "study": "Train on a file and measure everything on what was held out.",
     "gate": "Choose what a bundle settles: by precision, cost or budget.",
+    "key": "Make, list and revoke API keys of the service.",
     "llm": "Look at a language-model server.",
     "route": "Route one ticket.",
     "score": "Route a file of tickets.",

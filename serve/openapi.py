@@ -93,7 +93,9 @@ class Operation:
 
     def _refusals(self) -> dict[int, list[Kind]]:
         keys = _KEYED if self.scope else ()
-        kinds = (*(_ASKING if self.asks else ()), *keys, *self.refusals, problems.INTERNAL)
+        changes = () if self.method == "get" else (problems.CROSS_SITE,)
+        asking = _ASKING if self.asks else ()
+        kinds = (*asking, *keys, *changes, *self.refusals, problems.INTERNAL)
         by_status: dict[int, list[Kind]] = {}
         for kind in sorted(kinds, key=lambda kind: kind.status):
             by_status.setdefault(kind.status, []).append(kind)

@@ -91,10 +91,15 @@ class Settings(BaseSettings):
 
     auth: Annotated[
         Literal["auto", "keys", "none"],
-        Field(description="who may call; `auto`: API keys unless it listens on loopback alone"),
+        Field(description="who may call; `auto`: API keys, unless only this machine can"),
     ] = "auto"
     rate: Annotated[
-        float, Field(ge=0, le=1e6, description="requests a second that a key may make; 0: any")
+        float,
+        Field(
+            ge=0,
+            le=1e6,
+            description="requests a second that a key may make, of all workers together; 0: any",
+        ),
     ] = 0.0
     burst: Annotated[
         int, Field(ge=1, le=100_000, description="requests that a key may make at once")
@@ -153,7 +158,8 @@ class Settings(BaseSettings):
     @property
     def authenticated(self) -> bool:
         """Whether callers need an API key."""
-        return self.auth == "keys" or (self.auth == "auto" and self.host not in LOOPBACK)
+        beyond = self.host not in LOOPBACK or self.proxies > 0
+        return self.auth == "keys" or (self.auth == "auto" and beyond)
 
     @property
     def llm(self) -> LLMSettings:

@@ -32,9 +32,9 @@ def test_each_field_of_the_form_has_a_label(client: Any) -> None:
 
 
 def test_the_page_shows_the_bundle_and_the_line_to_copy(client: Any) -> None:
-    html = client.get("/", headers={"Host": "tickets.internal:8080"}).text
+    html = client.get("/", headers={"Host": "localhost:9000"}).text
     assert "fake-1" in html
-    assert "curl -s http://tickets.internal:8080/v1/route" in html
+    assert "curl -s http://localhost:9000/v1/route" in html
 
 
 def test_a_hostile_host_header_is_not_markup(client: Any) -> None:

@@ -135,7 +135,7 @@ def test_every_address_answers_and_names_the_bundle(server: Running) -> None:
 
 
 def chunked(*chunks: bytes) -> bytes:
-    head = b"POST /v1/route HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    head = b"POST /v1/route HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
 
@@ -156,7 +156,7 @@ def test_a_broken_chunk_is_malformed(server: Running) -> None:
 
 def test_a_false_content_length_tells_nothing_of_the_text(server: Running) -> None:
     text = f'{{"text": "a", "b": "{SECRET} AND {SECRET}"}}'.encode()
-    head = b"POST /v1/route HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = b"POST /v1/route HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     short = head + b"Content-Length: 13\r\n\r\n" + text + b"\r\n\r\n"
     reply = server.say(short)
     assert reply.count(b"HTTP/1.1 400") == 2  # the cut body, and what is left of it
