@@ -90,7 +90,7 @@ def http_table(record: Record) -> Table:
     http = record["http"]
     over = http.get("overhead_ms")
     return table(
-        f"Through HTTP, {http['tickets']:,} tickets, {http['workers']} worker processes",
+        f"Through HTTP, {http['tickets']:,} tickets, worker processes: {http['workers']}",
         [{"clients": name, **its} for name, its in http["clients"].items()],
         [
             ("clients at once", field("clients", str)),
