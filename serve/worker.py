@@ -32,6 +32,8 @@ NOT_NOW = 1.0
 """Seconds after which a job is tried again that came before the bundle was there."""
 STOP_SECONDS = 2.0
 
+HOUR, DAY = 3600.0, 86_400.0
+
 LOST = "lost"
 """Outcome of a job whose lease was lost: another process has it, and nothing was stored."""
 RETRIED = "retried"
@@ -69,12 +71,14 @@ class Task(Protocol):
 class Background:
     """The background threads of one process: one a task, and one that renews the leases.
 
-    So a receiver of callbacks who is slow holds up no ticket.
+    So a receiver of callbacks who is slow holds up no ticket. A further thread does once a day
+    what has to be done so often; in which process is all the same.
 
     Args:
         store: where the jobs are.
         tasks: one a kind.
         count: told each job's kind, and how it ended or that it is to be tried again.
+        daily: done once a day, the first time within an hour.
         lease: seconds.
         first_pause: seconds to the second attempt.
     """
@@ -84,6 +88,7 @@ class Background:
         store: Store,
         *tasks: Task,
         count: Callable[[str, str], None],
+        daily: Callable[[], object],
         lease: float = LEASE,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
@@ -92,7 +97,8 @@ class Background:
         self._stopping = threading.Event()
         self._held: dict[str, Job] = {}
         self._lock = threading.Lock()
-        self._threads = [self._thread("renew", self._renew)]
+        self._daily, self._until_daily = daily, random.uniform(0.0, HOUR)
+        self._threads = [self._thread("renew", self._renew), self._thread("daily", self._tidy)]
         self._threads += [self._thread(task.kind, self._work, task) for task in tasks]
 
     def start(self) -> None:
@@ -194,6 +200,11 @@ class Background:
         if holders:
             with self._store.write() as connection:
                 jobs.renew(connection, holders, self._lease)
+
+    def _tidy(self) -> None:
+        if not self._stopping.wait(self._until_daily):
+            self._until_daily = DAY
+            self._daily()
 
 
 def pause(attempts: int, first: float) -> float:

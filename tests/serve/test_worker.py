@@ -84,15 +84,18 @@ class House:
     cascade: Slow
     service: Service
     outcomes: Counter[str] = field(default_factory=Counter)
+    tidied: Event = field(default_factory=Event)
 
     def finish(self) -> Finish:
         return Finish(self.service.engine, self.service.store, self.service.intake.owed)
 
-    def background(self, **given: float) -> Background:
+    def background(self, **given: Any) -> Background:
         def count(kind: str, outcome: str) -> None:
             self.outcomes[outcome] += 1
 
-        return Background(self.service.store, self.finish(), count=count, **given)
+        return Background(
+            self.service.store, self.finish(), count=count, daily=self.tidied.set, **given
+        )
 
     def owe(self, text: str = "vpn") -> str:
         """A ticket that came with too short a deadline; its decision's id."""
@@ -378,6 +381,16 @@ def test_the_threads_outlive_a_database_that_is_gone(
         house.owe()
         wait_for(lambda: len(failures) > 2)
     wait_for(lambda: house.outcomes[FINISHED] == 1)
+    background.stop()
+
+
+def test_what_is_old_is_forgotten_without_being_asked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "HOUR", 0.01)
+    background = house.background()
+    background.start()
+    assert house.tidied.wait(10.0)
     background.stop()
 
 
