@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import BundleError
-from cascade.stages.base import softmax
+from cascade.stages.base import QUEUE, Heads, softmax
 
 FLOOR = 1e-6
 """Least probability that a stage may give a class: none has a veto."""
@@ -90,6 +90,15 @@ class Gate:
         """A gate with one threshold for all queues, which settles all that it stops."""
         thresholds = (threshold,) * queues
         return cls(stage, joins, thresholds, thresholds)
+
+    def check(self, heads: Heads) -> None:
+        """Raise `BundleError` unless it was fitted for these classes."""
+        if set(self.joins) != set(heads):
+            raise BundleError(f"gates.json: {self.stage} does not weigh each head")
+        if len(self.stop) != len(heads[QUEUE]) or any(
+            len(its.bias) not in (0, len(heads[name])) for name, its in self.joins.items()
+        ):
+            raise BundleError(f"gates.json: {self.stage} was fitted for other queues")
 
     def stops(self, confidence: NDArray[np.float32], best: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which tickets of ``(n,)`` confidences in their ``(n,)`` best queues stop here."""

@@ -21,7 +21,7 @@ from cascade.loading import load_gates, load_scope, load_stages, open_bundle
 from cascade.machine import cores
 from cascade.pace import Pace
 from cascade.scope import Scope
-from cascade.stages.base import QUEUE, SIGNALS, Adviser, Heads, Stage
+from cascade.stages.base import QUEUE, SIGNALS, Adviser, Heads, Probabilities, Stage
 from cascade.ticket import Ticket
 
 ALTERNATIVES = 3
@@ -76,7 +76,7 @@ class Cascade:
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
             raise BundleError("gates.json: the gates are not those of the bundle's stages")
         for gate in gates.gates:
-            _check(gate, self.heads)
+            gate.check(self.heads)
         if stages and isinstance(stages[0], Adviser):
             raise BundleError(f"{stages[0].name} cannot be the first stage: it may have no answer")
         judges = set(scope.evidence) if scope else set()
@@ -155,6 +155,17 @@ class Cascade:
         Returns:
             One decision a ticket, in order.
         """
+        return self.weigh(tickets, deadline_ms=deadline_ms)[0]
+
+    def weigh(
+        self, tickets: Iterable[Ticket | str], *, deadline_ms: float | None = None
+    ) -> tuple[list[Decision], Probabilities]:
+        """Decide on ``n`` tickets, as `route` does, and tell how likely each class is.
+
+        Returns:
+            The decisions, and for each head an ``(n, k)`` array of the calibrated probabilities
+            that the stages which ran came to together.
+        """
         batch = [Ticket(t) if isinstance(t, str) else t for t in tickets]
         until = None
         if deadline_ms is not None:
@@ -177,7 +188,8 @@ class Cascade:
                 seconds = self._clock() - began
                 call.trace(rows, name, [self.queues[k] for k in best], confidence, seconds)
                 self._learn(at, call, rows, answered, seconds, until)
-        return [self._decision(ticket, call, i) for i, ticket in enumerate(batch)]
+        decisions = [self._decision(ticket, call, i) for i, ticket in enumerate(batch)]
+        return decisions, call.joined
 
     def _in_time(self, at: int, call: Call, until: float | None) -> Iterator[NDArray[np.int64]]:
         """The rows that a stage is asked about: without a deadline all at once, else in rounds,
@@ -284,13 +296,3 @@ class Cascade:
             reason=why,
             late=bool(call.cut[i]) and not routed,
         )
-
-
-def _check(gate: Gate, heads: Heads) -> None:
-    """Raise `BundleError` unless the gate was fitted for these classes."""
-    if set(gate.joins) != set(heads):
-        raise BundleError(f"gates.json: {gate.stage} does not weigh each head")
-    if len(gate.stop) != len(heads[QUEUE]) or any(
-        len(its.bias) not in (0, len(heads[name])) for name, its in gate.joins.items()
-    ):
-        raise BundleError(f"gates.json: {gate.stage} was fitted for other queues")

@@ -316,6 +316,25 @@ def test_labels_come_with_the_decision(fake_cascade: Build) -> None:
     assert decision.labels["urgency"].confidence == pytest.approx(0.9)
 
 
+def test_probabilities_are_those_that_the_decisions_were_made_of(
+    cascade: Cascade, tickets: list[Ticket], expected: list[Decision]
+) -> None:
+    some = [*tickets[:40], *tickets[-6:]]
+    decisions, probabilities = cascade.weigh(some)
+    assert_same(decisions, [*expected[:40], *expected[-6:]])
+    assert {head: its.shape for head, its in probabilities.items()} == {
+        head: (46, len(classes)) for head, classes in cascade.heads.items()
+    }
+    for row, decision in enumerate(decisions):
+        for head, classes in cascade.heads.items():
+            its = probabilities[head][row]
+            assert its.sum() == pytest.approx(1, abs=1e-5)
+            best = (classes[its.argmax()], pytest.approx(its.max(), abs=1e-6))
+            said = decision.labels[head] if head != "queue" else None
+            told = (said.value, said.confidence) if said else (decision.queue, decision.confidence)
+            assert told == best
+
+
 def test_gates_of_other_stages_are_refused(fake_cascade: Build) -> None:
     cascade = fake_cascade(("a", 0.5, 0.9), ("b", 0.5, 0.9))
     with pytest.raises(BundleError, match="not those of the bundle's stages"):
