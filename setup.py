@@ -97,6 +97,8 @@ setup(
             "gate = train.gate_cli:gate",
             "starter = train.starter.command:starter",
             "serve = serve.cli:serve",
+            "feedback = serve.feedback_cli:feedback",
+            "purge = serve.purge_cli:purge",
             "key = serve.keys_cli:key",
             "llm = cascade.llm.cli:llm",
         ],
