@@ -49,12 +49,17 @@ class Certificate:
     def _read(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # TLS 1.2 or newer
         try:
-            context.load_cert_chain(*self._files, password=_no_password)
-        except OSError as error:  # also what OpenSSL says
-            certificate, key = self._files
-            why = getattr(error, "reason", None) or error.strerror
-            raise InputError(f"{certificate}, {key}: no certificate and its key ({why})") from None
+            # Without a password given, OpenSSL would ask for one on a terminal.
+            context.load_cert_chain(*self._files, password="")
+        except ssl.SSLError as error:
+            told = f"not a certificate and its key as PEM without a password ({error.reason})"
+            raise InputError(f"{self}: {told}") from None
+        except OSError as error:
+            raise InputError(f"{self}: {error.strerror}") from None
         return context
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._files))
 
     def _stamps(self) -> list[int]:
         return [file.stat().st_mtime_ns if file.exists() else 0 for file in self._files]
@@ -68,8 +73,3 @@ def reason(error: BaseException) -> dict[str, str]:
 def is_plain(error: BaseException) -> bool:
     """Whether the client spoke HTTP without TLS."""
     return isinstance(error, ssl.SSLError) and error.reason == _PLAIN_HTTP
-
-
-def _no_password() -> str:
-    # Else OpenSSL would ask for it on the terminal, where a service has none.
-    raise InputError("the key of the certificate is encrypted; the service needs one that is not")
