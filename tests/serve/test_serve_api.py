@@ -224,7 +224,9 @@ def test_openapi_examples_fit_their_schemas_and_are_answered(client: Any) -> Non
         for method, operation in methods.items():
             if "requestBody" in operation:
                 example = operation["requestBody"]["content"]["application/json"]["example"]
-                assert client.open(path, method=method, json=example).status_code == 200
+                # Who holds a placeholder for an id is told that there is none.
+                expected = 404 if "{" in path else 200
+                assert client.open(path, method=method, json=example).status_code == expected
             for reply in operation["responses"].values():
                 for kind, content in reply["content"].items():
                     if not kind.endswith("json"):
