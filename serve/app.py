@@ -40,7 +40,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not "no-referrer": with it browsers send forms of our own with "Origin: null".
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
