@@ -50,7 +50,7 @@ EXPLANATION: dict[str, Any] = {
         },
     ],
 }
-READY = {
+READY: dict[str, Any] = {
     "status": "ready",
     "bundle": "3f1c9a",
     "deployment": None,
@@ -83,3 +83,24 @@ ITEM = {
 REVIEW = {"waiting": 1, "items": [ITEM]}
 FEEDBACK = {"feedback_id": "0194c1f2b7e05b1f0e6d7c8b9a0f1e2d"}
 RELEASED = {"decision_id": DECISION["decision_id"]}
+_EMPTY = {"waiting": 0, "oldest_seconds": 0.0}
+STATE = {
+    "bundle": DECISION["bundle"],
+    "day": {
+        "tickets": 1000,
+        "stages": [
+            {"stage": "linear", "tickets": 640},
+            {"stage": "encoder", "tickets": 150},
+            {"stage": "llm", "tickets": 40},
+            {"stage": "human", "tickets": 170},
+        ],
+        "escalated": 360,
+        "feedback": 120,
+    },
+    "recent": {"seconds": 300.0, "tickets": 41, "p50_ms": 0.5, "p95_ms": 13.4},
+    "review": {"waiting": 50, "oldest_seconds": 3600.5},
+    "pending": _EMPTY,
+    "callbacks": _EMPTY,
+    "llm": READY["advisers"]["llm"],
+    "workers": [{"id": "0194c1f2a4d3", "bundle": DECISION["bundle"], "failure": ""}],
+}

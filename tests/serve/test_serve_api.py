@@ -16,7 +16,7 @@ from serve import problems
 from serve.logs import JsonFormatter
 
 TICKET = {"subject": "VPN", "body": "It drops."}
-PAGES = {"/", "/login", "/logout", "/openapi.json", "/static/<path:filename>"}
+PAGES = {"/", "/review", "/live", "/login", "/logout", "/openapi.json", "/static/<path:filename>"}
 """Addresses that are no part of the REST interface."""
 
 

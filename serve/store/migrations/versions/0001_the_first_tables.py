@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_decisions_created"), ["created"], unique=False)
+        batch_op.create_index("ix_decisions_created", ["created", "stage"], unique=False)
         batch_op.create_index(batch_op.f("ix_decisions_ticket"), ["ticket"], unique=False)
 
     op.create_table(
