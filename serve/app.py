@@ -11,10 +11,10 @@ import re
 import time
 import uuid
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from serve import api, deploy, feedback, metrics, openapi, review, scrape
+from serve import api, console, deploy, feedback, metrics, openapi, review, scrape, state
 from serve.access import ANYONE, Access
 from serve.api import reply
 from serve.logs import describe, log
@@ -28,6 +28,7 @@ OPERATIONS = (
     *feedback.OPERATIONS,
     *review.OPERATIONS,
     *scrape.OPERATIONS,
+    *state.OPERATIONS,
 )
 """What the document describes."""
 
@@ -51,11 +52,12 @@ def create_app(parts: Service) -> Flask:
     app.url_map.merge_slashes = False  # an odd address is a 404, not a redirect
     app.extensions[EXTENSION] = parts
     app.register_blueprint(api.api)
+    app.register_blueprint(console.console)
     app.register_blueprint(deploy.deploy)
     app.register_blueprint(feedback.feedback)
     app.register_blueprint(review.review)
     app.register_blueprint(scrape.scrape)
-    app.add_url_rule("/", view_func=page)
+    app.register_blueprint(state.state)
     app.add_url_rule("/openapi.json", view_func=described)
     app.before_request(_begin)
     Access(parts.settings, parts.store, OPERATIONS).guard(app)
@@ -66,16 +68,6 @@ def create_app(parts: Service) -> Flask:
         app.register_error_handler(kind, _answer_store_down)
     app.register_error_handler(Exception, _answer_unforeseen)
     return app
-
-
-def page() -> str:
-    """A form to try a ticket on."""
-    return render_template(
-        "index.html",
-        bundle=service().engine.bundle_id,
-        deadline=round(service().settings.deadline_ms),
-        root=request.host_url,
-    )
 
 
 def described() -> Response:
