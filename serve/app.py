@@ -2,7 +2,7 @@
 
 Every reply names the bundle (``Cascade-Bundle``) and the request (``X-Request-Id``), may load
 nothing from elsewhere (a strict content security policy), and leaves one log line. Every error
-is a `serve.problems.Problem`.
+is a `serve.problems.Problem`; `serve.systemone` alone tells it in another shape.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ import uuid
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from serve import api, console, deploy, feedback, metrics, openapi, review, scrape, state
+from serve import (
+    api,
+    console,
+    deploy,
+    feedback,
+    metrics,
+    openapi,
+    review,
+    scrape,
+    state,
+    systemone,
+)
 from serve.access import ANYONE, Access
 from serve.api import reply
 from serve.logs import describe, log
@@ -29,6 +40,7 @@ OPERATIONS = (
     *review.OPERATIONS,
     *scrape.OPERATIONS,
     *state.OPERATIONS,
+    *systemone.OPERATIONS,
 )
 """What the document describes."""
 
@@ -58,6 +70,7 @@ def create_app(parts: Service) -> Flask:
     app.register_blueprint(review.review)
     app.register_blueprint(scrape.scrape)
     app.register_blueprint(state.state)
+    app.register_blueprint(systemone.systemone)
     app.add_url_rule("/openapi.json", view_func=described)
     app.before_request(_begin)
     Access(parts.settings, parts.store, OPERATIONS).guard(app)
@@ -114,6 +127,8 @@ def _finish(response: Response) -> Response:
 def _answer(problem: Problem) -> Response:
     metrics.refused(problem.kind)
     g.told["problem"] = problem.kind.type
+    if request.blueprint == systemone.systemone.name:
+        return systemone.refusal(problem)
     body = problem.to_json(g.request_id)
     return Response(body, problem.kind.status, problem.headers, mimetype=MEDIA_TYPE)
 

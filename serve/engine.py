@@ -20,6 +20,7 @@ from urllib.parse import quote
 from cascade.decision import Decision
 from cascade.explain import Explainable, Explanation, explain
 from cascade.opinions import Opinion, opinions
+from cascade.stages.base import Heads, Probabilities
 from cascade.ticket import Ticket
 from serve.problems import NOT_READY, Problem
 from serve.turns import Turns
@@ -41,10 +42,16 @@ class Router(Explainable, Protocol):
     @property
     def advisers(self) -> dict[str, dict[str, Any]]: ...
 
+    @property
+    def heads(self) -> Heads: ...
+
     def warm_up(self) -> None: ...
     def route(
         self, tickets: Sequence[Ticket], *, deadline_ms: float | None = None
     ) -> list[Decision]: ...
+    def weigh(
+        self, tickets: Sequence[Ticket], *, deadline_ms: float | None = None
+    ) -> tuple[list[Decision], Probabilities]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,10 @@ class Turn:
             return self.router.route(tickets, deadline_ms=self.deadline_ms)
         decided = self.router.route(tickets, deadline_ms=NO_TIME)
         return [replace(its, reason=CROWDED) if its.late else its for its in decided]
+
+    def weigh(self, tickets: Sequence[Ticket]) -> tuple[list[Decision], Probabilities]:
+        """Decisions, and how likely each class of each label is."""
+        return self.router.weigh(tickets, deadline_ms=NO_TIME if self.crowded else self.deadline_ms)
 
     def explain(self, ticket: Ticket, decision: Decision) -> Explanation:
         """Why this ticket was decided so."""

@@ -7,7 +7,7 @@ remains to be written once it may do none of that is an `Operation` beside each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +44,32 @@ _KEYED = (problems.NO_KEY, problems.FORBIDDEN, problems.TOO_MANY, problems.STORE
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """How an address tells problems.
+
+    Attributes:
+        model: of the reply.
+        media_type: of the reply.
+        status: of the reply, for a kind of problem.
+        told: the reply.
+    """
+
+    model: type[BaseModel]
+    media_type: str
+    status: Callable[[Kind], int]
+    told: Callable[[Problem], dict[str, Any]]
+
+
+PROBLEM = Shape(
+    schemas.ProblemOut,
+    problems.MEDIA_TYPE,
+    lambda kind: kind.status,
+    lambda problem: problem.to_dict("8f0c2d4e"),
+)
+"""As RFC 9457 says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One address and method.
 
@@ -58,6 +84,7 @@ class Operation:
         refusals: further problems than those of every body, of keys and of mistakes.
         scope: that a key needs; empty where everybody may ask.
         media_type: of an answer that is no JSON.
+        shape: of its problems.
     """
 
     method: Literal["get", "post", "delete"]
@@ -71,6 +98,7 @@ class Operation:
     refusals: tuple[Kind, ...] = ()
     scope: str = ""
     media_type: str = JSON
+    shape: Shape = PROBLEM
 
     def document(self) -> dict[str, Any]:
         """The operation as OpenAPI writes it."""
@@ -85,8 +113,8 @@ class Operation:
         answer = {"description": self.reply.__name__ if self.reply else self.summary}
         content = _content(self.reply, self.example, self.media_type)
         plain["responses"] = {"200": {**answer, "headers": _HEADERS, "content": content}}
-        for kinds in self._refusals().values():
-            plain["responses"][str(kinds[0].status)] = _refusal(kinds)
+        for status, kinds in self._refusals().items():
+            plain["responses"][str(status)] = _refusal(status, kinds, self.shape)
         if self.scope:
             plain["security"] = [{"key": [self.scope]}]
         return plain
@@ -97,8 +125,8 @@ class Operation:
         asking = _ASKING if self.asks else ()
         kinds = (*asking, *keys, *changes, *self.refusals, problems.INTERNAL)
         by_status: dict[int, list[Kind]] = {}
-        for kind in sorted(kinds, key=lambda kind: kind.status):
-            by_status.setdefault(kind.status, []).append(kind)
+        for kind in sorted(kinds, key=self.shape.status):
+            by_status.setdefault(self.shape.status(kind), []).append(kind)
         return by_status
 
 
@@ -112,10 +140,11 @@ def parameter(
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The document as plain JSON values."""
-    models: dict[type[BaseModel], None] = {schemas.ProblemOut: None}
+    models: dict[type[BaseModel], None] = {PROBLEM.model: None}
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        models |= {model: None for model in (operation.asks, operation.reply) if model}
+        its = (operation.asks, operation.reply, operation.shape.model)
+        models |= {model: None for model in its if model}
         paths.setdefault(operation.path, {})[operation.method] = operation.document()
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template=_SCHEMA + "{model}"
@@ -152,15 +181,15 @@ def _example(model: type[BaseModel]) -> Any:
     return (model.model_config.get("json_schema_extra") or {})["examples"][0]  # type: ignore[index]
 
 
-def _refusal(kinds: Sequence[Kind]) -> dict[str, Any]:
+def _refusal(status: int, kinds: Sequence[Kind], shape: Shape) -> dict[str, Any]:
     """The reply for kinds of problem that share a status."""
     examples = {}
     for kind in kinds:
         fields = [{"field": "deadline_ms", "message": "should be greater than 0"}]
         named = fields if kind is problems.INVALID_FIELD else []
-        example = Problem(kind, kind.title + ".", named).to_dict("8f0c2d4e")
+        example = shape.told(Problem(kind, kind.title + ".", named))
         examples[kind.type.rsplit("/", 1)[-1]] = {"value": example}
-    headers = _HEADERS | (_RETRY_AFTER if kinds[0].status in (429, 503) else {})
-    schema = {"$ref": _SCHEMA + schemas.ProblemOut.__name__}
-    content = {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}}
+    headers = _HEADERS | (_RETRY_AFTER if status in (429, 503) else {})
+    schema = {"$ref": _SCHEMA + shape.model.__name__}
+    content = {shape.media_type: {"schema": schema, "examples": examples}}
     return {"description": kinds[0].title, "headers": headers, "content": content}

@@ -26,18 +26,19 @@ MAX_DEADLINE_MS = 60_000
 ROOT = "$"
 """Names the body itself where no field of it can be named."""
 
-_MOST_ERRORS = 20
-_LONGEST_NAME = 80
+MOST_ERRORS = 20
+LONGEST_NAME = 80
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def _mend(text: Any) -> Any:
+def mend(text: Any) -> Any:
+    """Text without halves of surrogate pairs; anything else as it is."""
     # Clients that cut text in the middle of an emoji send half of a pair. The ticket can be
     # routed all the same; the tokeniser cannot take it as it is.
     return _SURROGATES.sub("\ufffd", text) if isinstance(text, str) else text
 
 
-Text = Annotated[str, BeforeValidator(_mend), Field(max_length=MAX_CHARACTERS)]
+Text = Annotated[str, BeforeValidator(mend), Field(max_length=MAX_CHARACTERS)]
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Deadline = Annotated[float, Field(gt=0, le=MAX_DEADLINE_MS)]
 Confidence = Annotated[float, Field(ge=0, le=1)]
@@ -322,7 +323,7 @@ def parse(model: type[Model], value: Any) -> Model:
         faults = error.errors(include_input=False, include_context=False, include_url=False)
     errors = [
         {"field": _field(fault["loc"]), "message": _message(fault["type"], fault["msg"])}
-        for fault in faults[:_MOST_ERRORS]
+        for fault in faults[:MOST_ERRORS]
     ]
     many = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
     raise Problem(INVALID_FIELD, f"{many} not valid.", errors=errors)
@@ -331,7 +332,7 @@ def parse(model: type[Model], value: Any) -> Model:
 def _field(place: tuple[int | str, ...]) -> str:
     path = ""
     for step in place:
-        path += f"[{step}]" if isinstance(step, int) else f".{step[:_LONGEST_NAME]}"
+        path += f"[{step}]" if isinstance(step, int) else f".{step[:LONGEST_NAME]}"
     return path.removeprefix(".") or ROOT
 
 

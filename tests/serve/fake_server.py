@@ -20,7 +20,7 @@ from cascade.decision import Choice, Decision, Label, StageTrace
 from cascade.errors import BundleError, CascadeError
 from cascade.examples import Pool
 from cascade.gate import Gate, Gates
-from cascade.stages.base import QUEUE, Adviser, Heads, Stage
+from cascade.stages.base import QUEUE, Adviser, Heads, Probabilities, Stage
 from cascade.stages.linear import LinearStage, NGrams, Vectorizer
 from cascade.stages.neighbours import NeighboursStage, Vote
 from cascade.ticket import Ticket
@@ -58,6 +58,11 @@ def neighbours() -> NeighboursStage:
 class FakeCascade:
     """Answers every ticket alike, but for texts that ask for trouble."""
 
+    heads: ClassVar[Heads] = {
+        **HEADS,
+        "urgency": ("high", "low"),
+        "impact": ("high", "low", "none"),
+    }
     queues = HEADS[QUEUE]
     stages: tuple[Stage | Adviser, ...] = (linear(), neighbours())
     gates = Gates(
@@ -80,6 +85,16 @@ class FakeCascade:
     ) -> list[Decision]:
         self.deadlines.append(deadline_ms)
         return [self._decide(ticket) for ticket in tickets]
+
+    def weigh(
+        self, tickets: Sequence[Ticket], *, deadline_ms: float | None = None
+    ) -> tuple[list[Decision], Probabilities]:
+        decisions = self.route(tickets, deadline_ms=deadline_ms)
+        even = {
+            name: np.full((len(tickets), len(classes)), 1 / len(classes), np.float32)
+            for name, classes in self.heads.items()
+        }
+        return decisions, even | {QUEUE: np.tile(np.float32([0.1, 0.9]), (len(tickets), 1))}
 
     def _decide(self, ticket: Ticket) -> Decision:
         ticket.text.encode("utf-8")  # as a tokeniser would: half a surrogate pair is an error
