@@ -26,15 +26,16 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http import errors
-from gunicorn.workers.gthread import ThreadWorker
 
 from cascade.errors import CascadeError, InputError
 from serve import logs, metrics, tls
 from serve.access import require_a_key
 from serve.app import create_app
+from serve.background import background, receiver
 from serve.deploy import hang_up
 from serve.engine import Engine, Router
 from serve.intake import Intake
+from serve.patience import PatientWorker
 from serve.problems import MEDIA_TYPE, Problem, kind_of
 from serve.service import Service
 from serve.settings import Settings
@@ -80,6 +81,7 @@ class Server(BaseApplication):
         self.engine = Engine(settings.threads, settings.waiting, settings.shallow_from)
         self._load = load
         check()
+        receiver(settings)  # so that an address that cannot be used is a clear line, as others are
         certificate, key = settings.tls_certificate, settings.tls_key
         self._tls = tls.Certificate(certificate, key) if certificate and key else None
         self._migrate()
@@ -144,6 +146,7 @@ class Server(BaseApplication):
     def _before_end(self, arbiter: Arbiter, worker: Worker) -> None:
         if worker.booted:
             self._watcher.end()
+            self._background.stop()
 
     def load(self) -> Any:
         """The WSGI app of one worker.
@@ -161,7 +164,10 @@ class Server(BaseApplication):
         else:
             threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
         intake = Intake(self.settings, self.engine, store)
-        return create_app(Service(self.settings, self.engine, store, intake))
+        parts = Service(self.settings, self.engine, store, intake)
+        self._background = background(parts)
+        self._background.start()
+        return create_app(parts)
 
     def _load_bundle(self) -> None:
         try:
@@ -213,7 +219,7 @@ class CalmArbiter(Arbiter):
             self.kill_worker(oldest, signal.SIGHUP)
 
 
-class Worker(ThreadWorker):
+class Worker(PatientWorker):
     """gunicorn's threaded worker, with our answer to requests that are not HTTP.
 
     Its own answer and log line quote the request, and after a body longer than its
@@ -224,7 +230,7 @@ class Worker(ThreadWorker):
     slot: int
     """A number that no other live worker has; whoever comes after it may get it again."""
     # Never reset to what the system does at a hangup, which is to end the process.
-    SIGNALS = [each for each in ThreadWorker.SIGNALS if each != signal.SIGHUP]  # noqa: RUF012
+    SIGNALS = [each for each in PatientWorker.SIGNALS if each != signal.SIGHUP]  # noqa: RUF012
 
     def init_signals(self) -> None:
         """Set the handlers as gunicorn does, and ours."""
