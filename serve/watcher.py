@@ -78,6 +78,7 @@ class Watcher:
             self._report(deployment=newest.id)
         else:
             self._put(self._loaded(self._configured))
+        log.info("ready", extra={"fields": {"bundle": self._engine.bundle_id}})
         Thread(target=self._watch, name="watcher", daemon=True).start()
 
     def end(self) -> None:

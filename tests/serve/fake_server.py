@@ -1,8 +1,9 @@
 """A cascade that needs no bundle, and (run as a script) a real server around it.
 
-Usage: python fake_server.py [broken-check | broken-load | slow-load]
+Usage: python fake_server.py [broken-check | broken-load | slow-load | hasty]
 
-A "bundle" of the fake is a folder with a file ``id``; one that is not there is bundle fake-1.
+A "bundle" of the fake is a folder with the files ``id`` and ``seconds``, that it takes to load.
+The one of the settings need not be there: it is fake-1.
 """
 
 from __future__ import annotations
@@ -120,8 +121,12 @@ class FakeCascade:
 
 def main(mode: str) -> None:
     """Serve the fake with the settings of the environment."""
+    from serve import patience
     from serve.server import Server
     from serve.settings import read_settings
+
+    if mode == "hasty":
+        patience.PATIENCE = 0.2
 
     def check() -> None:
         if mode == "broken-check":
@@ -132,8 +137,11 @@ def main(mode: str) -> None:
             raise BundleError("encoder/model.onnx: damaged")
         if mode == "slow-load":
             time.sleep(2.0)
-        if not path.exists():
+        if path == Path("bundles/starter").absolute():
             return FakeCascade()
+        if not path.is_dir():
+            raise BundleError(f"{path}: no such folder")
+        time.sleep(float((path / "seconds").read_text()))
         bundle_id = (path / "id").read_text()
         if bundle_id == "damaged":
             raise BundleError(f"{path}: damaged")

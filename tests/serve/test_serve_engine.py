@@ -113,7 +113,8 @@ def test_the_old_cascade_goes_with_the_last_request_that_began_with_it(cascade: 
 
 
 class Believer:
-    """A stage that believes of each ticket what stands in its text: ``0.7 0.2 ...``, one a stage."""
+    """A stage that believes of a ticket what its text says: ``50 160`` are queue 0 at 50 %, as
+    the first stage sees it, and queue 1 at 60 %, as the second one does."""
 
     heads: Heads = {QUEUE: ("a", "b", "c")}  # noqa: RUF012
 

@@ -4,105 +4,22 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import re
+import runpy
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FAKE = Path(__file__).parent / "fake_server.py"
-JSON = {"Content-Type": "application/json"}
+HELP = runpy.run_path(str(Path(__file__).parent / "running.py"))
+running = HELP["running"]
+Running = Any
 SECRET = "hunter2"
-URL = re.compile(r"http://\S+")
 VERB = ["-c", "from cascade.cli import main; main()", "serve"]
-
-
-class Running:
-    """A server in a process of its own."""
-
-    def __init__(self, command: list[str], log: Path, **variables: str) -> None:
-        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        environ = os.environ | {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "CASCADE_PORT": "0",
-            "CASCADE_WORKERS": "1",
-            "CASCADE_DATABASE": f"sqlite:///{log.parent / 'service.sqlite'}",
-            **variables,
-        }
-        self.log_file = log
-        with log.open("w") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, *command],
-                env=environ,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        assert self.process.stdout
-        lines = iter(self.process.stdout.readline, "")
-        self.address = next((urlsplit(url[0]).netloc for url in map(URL.findall, lines) if url), "")
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text()
-
-    def ask(
-        self, method: str, path: str, body: bytes | None = None
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection(self.address, timeout=10)
-        connection.request(method, path, body, JSON if body is not None else {})
-        reply = connection.getresponse()
-        answer = reply.status, reply.headers, reply.read()
-        connection.close()
-        return answer
-
-    def say(self, data: bytes) -> bytes:
-        """Send bytes as they are; everything that comes back until the server closes."""
-        host, port = self.address.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as line:
-            line.sendall(data)
-            received = b""
-            while chunk := line.recv(65536):
-                received += chunk
-        return received
-
-    def until_ready(self) -> None:
-        wait_for(lambda: self.ask("GET", "/readyz")[0] == 200)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
-@contextmanager
-def running(mode: str | list[str], log: Path, **variables: str) -> Iterator[Running]:
-    """The fake in one of its modes, or another command."""
-    command = [str(FAKE), mode] if isinstance(mode, str) else mode
-    server = Running(command, log, **variables)
-    try:
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.stop()
-        assert server.process.stdout
-        server.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -217,17 +134,24 @@ def test_a_request_in_flight_is_answered_before_the_end(tmp_path: Path) -> None:
         assert statuses == [200]
 
 
-def test_a_hangup_renews_the_workers_and_refuses_nobody(tmp_path: Path) -> None:
-    with running("slow-load", tmp_path / "log") as server:
+def test_who_is_about_to_end_says_so_on_the_connections_that_it_has(tmp_path: Path) -> None:
+    with running("", tmp_path / "log") as server:
         server.until_ready()
-        server.process.send_signal(signal.SIGHUP)
-        statuses = set()
-        end = time.monotonic() + 4.0
-        while time.monotonic() < end:
-            statuses.add(server.ask("POST", "/v1/route", b'{"text": "a"}')[0])
-        assert server.log.count("Booting worker") == 2
-        assert server.log.count("Worker exiting") == 1
-        assert statuses == {200}
+        kept = http.client.HTTPConnection(server.address, timeout=10)
+        kept.connect()
+        kept.request("GET", "/readyz")
+        assert kept.getresponse().read()
+        slow = threading.Thread(target=server.ask, args=("POST", "/v1/route", b'{"text": "sleep"}'))
+        slow.start()
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        kept.request("GET", "/readyz")
+        reply = kept.getresponse()
+        assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+        assert json.loads(reply.read())["type"] == "/problems/draining"
+        slow.join()
+        kept.close()
 
 
 def test_a_bundle_that_is_not_sound_stops_the_start(tmp_path: Path) -> None:
