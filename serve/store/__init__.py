@@ -179,7 +179,7 @@ def _engine(url: URL) -> Engine:
 def _set_up(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+        _run(connection, f"PRAGMA {pragma}")
 
 
 def _begin(connection: Connection) -> None:
@@ -187,9 +187,17 @@ def _begin(connection: Connection) -> None:
     wanted = "FULL" if options.get(DURABLE) else "NORMAL"
     # Through the driver: a pragma inside a transaction changes nothing.
     driver: Any = connection.connection.driver_connection
-    driver.execute(f"PRAGMA synchronous={wanted}")
+    _run(driver, f"PRAGMA synchronous={wanted}")
     # At once for writing: two transactions that both read first could never both go on.
-    driver.execute("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+    _run(driver, "BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
+
+
+def _run(connection: sqlite3.Connection, statement: str) -> None:
+    """Run it beneath SQLAlchemy, with SQLAlchemy's error: a file may be locked, or not writable."""
+    try:
+        connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
 
 
 def _why(error: Exception) -> str:
