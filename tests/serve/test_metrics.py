@@ -6,19 +6,15 @@ import os
 import re
 import runpy
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import CollectorRegistry
 from sqlalchemy import update
 
 from serve import metrics, scrape
-from serve.metrics import REGISTRY
 from serve.store import Store, decisions, jobs, new_id
 from serve.store import tables as t
 
