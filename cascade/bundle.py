@@ -87,7 +87,11 @@ class Bundle:
         """
         folder = Path(path)
         file = folder / MANIFEST
-        if not file.is_file():
+        try:
+            there = file.is_file()
+        except OSError as error:  # no right to look into it, or a name that is too long
+            raise BundleError(f"{folder}: cannot be read ({error.strerror})") from None
+        if not there:
             what = "no such folder" if not folder.exists() else f"no {MANIFEST} in it"
             raise BundleError(
                 f"{folder}: not a bundle ({what}); train one: cascade train tickets.csv "

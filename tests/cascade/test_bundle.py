@@ -142,6 +142,11 @@ def test_a_folder_that_is_no_bundle_is_told_how_to_train_one(tmp_path: Path, mak
         Bundle.open(path)
 
 
+def test_a_name_that_no_file_can_have_is_no_bundle() -> None:
+    with pytest.raises(BundleError, match=r"x: cannot be read \(File name too long\)"):
+        Bundle.open("x" * 300)
+
+
 def test_a_newer_format_asks_for_an_upgrade(copy: Path) -> None:
     edit(copy, format=bundle.FORMAT + 1)
     with pytest.raises(BundleError, match=r"format 2 is newer .* upgrade"):
