@@ -117,6 +117,7 @@ def _finish(response: Response) -> Response:
         "ms": round(seconds * 1000, 2),
         "request_id": g.request_id,
         "caller": g.caller,
+        "waiting": service().engine.turns.waiting,
         "bundle": service().engine.bundle_id,
         **g.told,
     }
