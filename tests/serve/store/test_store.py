@@ -142,3 +142,12 @@ def test_what_is_deleted_is_gone_from_the_file(store: Store) -> None:
     with sqlite3.connect(str(store.url.database)) as plain:
         plain.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert b"hunter2" not in Path(str(store.url.database)).read_bytes()
+
+
+def test_the_files_of_a_new_database_are_for_their_owner_alone(store: Store) -> None:
+    folder = Path(str(store.url.database)).parent
+    with store.write() as connection:
+        connection.execute(text("DELETE FROM secrets"))
+        files = list(folder.glob("service.sqlite*"))
+        assert {file.name.removeprefix("service.sqlite") for file in files} >= {"", "-wal"}
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
