@@ -153,13 +153,13 @@ class Engine:
         Raises:
             Problem: 503, no bundle is in service yet or too many wait.
         """
-        router = self.router()
+        self.serving()
         arrived = time.perf_counter()
         with self.turns.take(LONGEST_WAIT if deadline_ms is None else deadline_ms / 1000):
             waited_ms = (time.perf_counter() - arrived) * 1000
             if deadline_ms is not None and waited_ms >= 1:  # decisions quote a round number
                 deadline_ms = max(deadline_ms - waited_ms, NO_TIME)
-            yield Turn(router, deadline_ms, self.turns.waiting >= self._shallow_from)
+            yield Turn(self.router(), deadline_ms, self.turns.waiting >= self._shallow_from)
 
     def later(self, tickets: Sequence[Ticket]) -> list[Decision]:
         """Decisions without a deadline, from every stage they need, while nobody else waits.
@@ -170,9 +170,9 @@ class Engine:
         Raises:
             Problem: 503, no bundle is in service yet.
         """
-        router = self.router()
+        self.serving()
         self.turns.wait_for_quiet()
-        return router.route(tickets)
+        return self.router().route(tickets)
 
 
 def named(bundle_id: str) -> dict[str, str]:

@@ -101,10 +101,11 @@ def test_the_old_cascade_goes_with_the_last_request_that_began_with_it(cascade: 
     old = type(cascade)("old")
     engine, gone = engine_of(old), weakref.ref(old)
     del old
-    with engine.turn(None):
+    with engine.turn(None) as turn:
         engine.serve(cascade)
         gc.collect()
-        assert gone()
+        assert turn.router is gone()
+    del turn
     gc.collect()
     assert gone() is None
 

@@ -1,0 +1,56 @@
+"""Clients that are to notice nothing, to be run in a process of their own (see `eval.child`)."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+from eval.service.clients import JSON, PATIENCE
+
+
+class Answer(NamedTuple):
+    """One request: when it was sent and answered (`time.monotonic`), and what came.
+
+    ``status`` is 0 where the connection broke.
+    """
+
+    sent: float
+    done: float
+    status: int
+    bundle: str
+
+
+def ask(address: str, bodies: Sequence[str], clients: int, stop: str) -> list[Answer]:
+    """Clients that ask until there is a file ``stop``; to be run in a process of its own.
+
+    Each has one connection. If that breaks the client ends, and its last answer tells.
+    """
+    with ThreadPoolExecutor(clients) as pool:
+        asked = pool.map(
+            lambda at: list(_ask(address, bodies[at:] + bodies[:at], stop)), range(clients)
+        )
+        return [answer for its in asked for answer in its]
+
+
+def _ask(address: str, bodies: Sequence[str], stop: str) -> Iterator[Answer]:
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+    connection.connect()
+    connection.auto_open = 0  # a connection that was closed is an error
+    for body in cycle(bodies):
+        if Path(stop).exists():
+            break
+        sent = time.monotonic()
+        try:
+            connection.request("POST", "/v1/route", body, JSON)
+            reply = connection.getresponse()
+            reply.read()
+        except (OSError, http.client.HTTPException):
+            yield Answer(sent, time.monotonic(), 0, "")
+            break
+        yield Answer(sent, time.monotonic(), reply.status, str(reply.headers["Cascade-Bundle"]))
+    connection.close()
