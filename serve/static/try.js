@@ -1,15 +1,7 @@
-"use strict";
-// Text reaches the page through textContent alone, never as markup.
+import { ask, at, bar, element, percent } from "./common.js";
 
-const at = (id) => document.getElementById(id);
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
-function element(name, text = "", attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
+const LOOK_AGAIN = 1000; // milliseconds until a pending decision is asked for again
+let shown = 0; // the request whose answer is wanted
 
 function asked() {
   const ticket = {};
@@ -21,117 +13,141 @@ function asked() {
   return ticket;
 }
 
-function table(caption, heads, rows) {
-  const made = element("table");
-  made.append(element("caption", caption));
-  const wordy = ["Value", "Queue", "Share"];
-  const numeric = (column) => (column > 0 && !wordy.includes(heads[column]) ? { class: "number" } : {});
-  const head = made.createTHead().insertRow();
-  heads.forEach((text, i) => head.append(element("th", text, { scope: "col", ...numeric(i) })));
-  const body = made.createTBody();
-  for (const row of rows) {
-    const line = body.insertRow();
-    row.forEach((content, i) => {
-      const cell = element("td", "", numeric(i));
-      cell.append(content);
-      line.append(cell);
-    });
-  }
-  return made;
+function verdict(decision) {
+  const [kind, text] = decision.pending ? ["warn", "For review; a later answer follows"]
+    : decision.action === "route" ? ["good", `Routed by the ${decision.stage} stage`]
+      : ["warn", "For review"];
+  const parts = [
+    element("p", text, { class: `pill ${kind}` }),
+    element("p", decision.queue, { class: "queue" }),
+    element("p", `${percent(decision.confidence)} sure`, { class: "sure" }),
+  ];
+  if (decision.reason) parts.push(element("p", decision.reason, { class: "aside" }));
+  const labels = Object.entries(decision.labels);
+  if (labels.length) parts.push(element("ul", labels.map(([name, label]) => element("li",
+    [`${name} `, element("strong", label.value), ` ${percent(label.confidence, 0)}`])), { class: "chips" }));
+  return element("div", parts, { class: "card verdict" });
 }
 
-function wordsFor(queue, words, heaviest) {
-  const bar = (weight) => element("meter", "", {
-    min: 0, max: heaviest, value: weight, "aria-label": "Share of the heaviest word",
+function thinking(decision) {
+  const gates = Object.fromEntries((decision.explanation?.gates ?? []).map((gate) => [gate.stage, gate]));
+  const items = decision.stages.map((stage, number) => {
+    const settled = stage.name === decision.stage;
+    const next = decision.stages[number + 1]?.name ?? (settled ? "" : "a person");
+    const done = settled ? "settled it" : `passed it on to ${next}`;
+    const line = element("p", [element("strong", stage.name),
+      element("span", `${stage.ms.toFixed(stage.ms < 10 ? 2 : 1)} ms`, { class: "ms" })]);
+    const believed = element("p", [element("span", stage.queue), element("span", percent(stage.confidence))],
+      { class: "row" });
+    const gate = gates[stage.name];
+    return element("li", [line, believed, bar(stage.confidence, settled ? "good" : ""),
+      element("p", gate ? gate.text.replace(/^[^:]*: /, "") : done, { class: "aside" })],
+    settled ? { class: "settled" } : {});
   });
-  return table(`Words for ${queue}`, ["Word", "Share", "Weight"],
-    words.map((w) => [w.text, bar(Math.abs(w.weight)), Math.abs(w.weight).toFixed(2)]));
+  if (decision.action === "review") items.push(element("li", [element("p", [element("strong", "a person")]),
+    element("p", decision.pending ? "only if the later answer is not sure either" : "decides, with this as a suggestion",
+      { class: "aside" })], { class: "human" }));
+  return element("section", [element("h2", "Stage by stage"), element("ol", items, { class: "stages" })],
+    { class: "card" });
 }
 
-function why(explanation) {
-  const parts = [element("h2", "Why")];
-  const gates = element("ul", "", { class: "gates" });
-  gates.append(...explanation.gates.map((passage) => element("li", passage.text)));
-  parts.push(gates);
+function rows(title, lines) {
+  const items = lines.map(([name, share, told]) => element("li", [
+    element("p", [element("span", name), element("span", told)], { class: "row" }), bar(share)]));
+  return element("section", [element("h2", title), element("ul", items, { class: "shares" })], { class: "card" });
+}
+
+function opinions(decision) {
+  return rows("Each stage alone", decision.opinions.map((its) => its.confidence === null
+    ? [`${its.stage}: ${its.reason}`, 0, "–"]
+    : [`${its.stage}: ${its.queue}`, its.confidence, `${percent(its.confidence)} · ${its.ms.toFixed(1)} ms`]));
+}
+
+function words(explanation) {
   const heaviest = Math.max(...explanation.words.map((word) => Math.abs(word.weight)));
-  const sides = element("div", "", { class: "sides" });
-  for (const [queue, sign] of [[explanation.queue, 1], [explanation.against, -1]]) {
-    const words = explanation.words.filter((word) => sign * word.weight > 0);
-    if (words.length) sides.append(wordsFor(queue, words, heaviest));
-  }
-  parts.push(sides);
-  if (!explanation.neighbours.length) return parts;
-  const near = element("ol", "", { class: "near" });
-  for (const past of explanation.neighbours) {
-    const item = element("li");
-    item.append(element("strong", past.queue),
-      ` – ${Math.round(100 * past.similarity)} % of the words in common`,
-      element("p", past.excerpt));
-    near.append(item);
-  }
-  return [...parts, element("h2", "Past tickets like it"), near];
+  const sides = [[explanation.queue, 1, "good"], [explanation.against, -1, "warn"]].map(([queue, sign, kind]) => {
+    const its = explanation.words.filter((word) => sign * word.weight > 0);
+    return its.length && element("div", [element("h3", `for ${queue}`), element("ul", its.map((word) => element("li", [
+      element("p", [element("span", word.text), element("span", Math.abs(word.weight).toFixed(2))], { class: "row" }),
+      bar(Math.abs(word.weight) / heaviest, kind)])), { class: "shares" })]);
+  }).filter(Boolean);
+  return element("section", [element("h2", "Words that moved the linear stage"),
+    element("div", sides, { class: "sides" })], { class: "card" });
+}
+
+function neighbours(explanation) {
+  return element("section", [element("h2", "Past tickets like it"), element("ol",
+    explanation.neighbours.map((past) => element("li", [element("p", [element("strong", past.queue),
+      ` – ${Math.round(100 * past.similarity)} % of the words in common`]),
+    element("p", past.excerpt, { class: "aside" })])), { class: "near" })], { class: "card" });
 }
 
 function show(decision) {
-  const settled = decision.action === "route"
-    ? `Routed: settled by the ${decision.stage} stage.`
-    : `For review: ${decision.reason || "no stage was sure"}.`;
-  const bar = element("meter", percent(decision.confidence), {
-    min: 0, max: 1, value: decision.confidence, "aria-label": "Confidence",
-  });
-  const parts = [
-    element("p", decision.queue, { class: "queue" }), bar,
-    element("p", `${percent(decision.confidence)} confident. ${settled}`),
-    table("Stages", ["Stage", "Queue", "Confidence", "ms"],
-      decision.stages.map((s) => [s.name, s.queue, percent(s.confidence), s.ms.toFixed(1)])),
-  ];
-  const labels = Object.entries(decision.labels);
-  if (decision.alternatives.length) parts.push(table("Alternatives", ["Queue", "Confidence"],
-    decision.alternatives.map((c) => [c.queue, percent(c.confidence)])));
-  if (labels.length) parts.push(table("Labels", ["Label", "Value", "Confidence"],
-    labels.map(([name, label]) => [name, label.value, percent(label.confidence)])));
-  if (decision.opinions) parts.push(table("Each stage alone", ["Stage", "Queue", "Confidence", "ms"],
-    decision.opinions.map((its) => [its.stage, its.queue ?? its.reason,
-      its.confidence === null ? "–" : percent(its.confidence), its.ms.toFixed(1)])));
-  if (decision.explanation) parts.push(...why(decision.explanation));
+  const { explanation, opinions: alone } = decision;
+  const choices = [decision, ...decision.alternatives];
+  const parts = [verdict(decision), thinking(decision),
+    rows("Probabilities", choices.map((its) => [its.queue, its.confidence, percent(its.confidence)]))];
+  if (alone?.length) parts.push(opinions(decision));
+  if (explanation?.words.length) parts.push(words(explanation));
+  if (explanation?.neighbours.length) parts.push(neighbours(explanation));
   at("answer").replaceChildren(...parts);
-  at("bundle").textContent = decision.bundle;
 }
 
-function showProblem(title, lines) {
-  const list = element("ul");
-  list.append(...lines.filter(Boolean).map((line) => element("li", line)));
-  at("answer").replaceChildren(element("p", title, { class: "queue" }), list);
+function showTrouble(error) {
+  const fields = (error.problem?.errors ?? []).map(({ field, message }) => element("li", field === "$" ? message : `${field}: ${message}`));
+  at("answer").replaceChildren(element("div", [element("p", "No decision", { class: "pill bad" }),
+    element("p", error.message), element("ul", fields)], { class: "card" }));
 }
 
-function showCurl() {
-  const body = JSON.stringify(asked()).replaceAll("'", "'\\''");
-  at("curl").textContent = `curl -s ${location.origin}/v1/route `
-    + `-H 'Content-Type: application/json' -d '${body}'`;
+async function follow(decision, request) {
+  let now = decision;
+  while (now.pending && request === shown) {
+    await new Promise((resume) => { setTimeout(resume, LOOK_AGAIN); });
+    const stored = await ask(`/v1/decisions/${decision.decision_id}`);
+    if (stored.pending || request !== shown) continue;
+    now = { ...decision, ...stored, explanation: null };
+    show(now);
+  }
 }
 
 async function submit(event) {
   event.preventDefault();
-  at("answer").hidden = false;
+  const request = ++shown;
   at("answer").setAttribute("aria-busy", "true");
+  if (matchMedia("(max-width: 59.99rem)").matches) at("answer").scrollIntoView();
   try {
-    const reply = await fetch("/v1/route", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(asked()),
-    });
-    const answer = await reply.json();
-    if (reply.ok) show(answer);
-    else showProblem(answer.title,
-      [answer.detail, ...(answer.errors || []).map((e) => `${e.field}: ${e.message}`)]);
+    const decision = await ask("/v1/route", asked());
+    if (request !== shown) return;
+    show(decision);
+    at("answer").removeAttribute("aria-busy");
+    await follow(decision, request);
   } catch (error) {
-    showProblem("No answer", ["The service cannot be reached."]);
+    showTrouble(error);
+  } finally {
+    if (request === shown) at("answer").removeAttribute("aria-busy");
   }
-  at("answer").removeAttribute("aria-busy");
+}
+
+function showCurl() {
+  const body = JSON.stringify(asked()).replaceAll("'", "'\\''");
+  const key = at("curl").dataset.key ? ' -H "Authorization: Bearer $KEY"' : "";
+  at("curl").textContent = `curl -s ${location.origin}/v1/route${key} `
+    + `-H 'Content-Type: application/json' -d '${body}'`;
 }
 
 at("form").addEventListener("submit", submit);
 at("form").addEventListener("input", showCurl);
+at("body").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("form").requestSubmit();
+});
+at("examples").addEventListener("click", (event) => {
+  const { subject, body } = event.target.dataset;
+  if (!subject) return;
+  at("subject").value = subject;
+  at("body").value = body;
+  showCurl();
+  at("form").requestSubmit();
+});
 if (navigator.clipboard) {
   at("copy").hidden = false;
   at("copy").addEventListener("click", async () => {
