@@ -111,7 +111,8 @@ def test_pairs_teach_more_than_a_head_on_the_encoder_as_it_is(
 
 
 def test_the_minutes_are_kept(fit: Fit, model: Callable[..., Encoder]) -> None:
-    assert fit(model(), replace(RECIPE, minutes=0.01, passes=1e4)) < 0.05
+    """So many passes would take minutes; a machine that is busy takes some seconds to stop."""
+    assert fit(model(), replace(RECIPE, minutes=0.01, passes=1e4)) < 0.2
 
 
 def test_no_minutes_leave_the_encoder_as_it_is(
