@@ -79,8 +79,6 @@ class Background:
         tasks: one a kind.
         count: told each job's kind, and how it ended or that it is to be tried again.
         daily: done once a day, the first time within an hour.
-        lease: seconds.
-        first_pause: seconds to the second attempt.
     """
 
     def __init__(
@@ -89,11 +87,9 @@ class Background:
         *tasks: Task,
         count: Callable[[str, str], None],
         daily: Callable[[], object],
-        lease: float = LEASE,
-        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._store, self._tasks, self._count = store, tasks, count
-        self._lease, self._first_pause = lease, first_pause
+        self._lease, self._first_pause = LEASE, FIRST_PAUSE
         self._stopping = threading.Event()
         self._held: dict[str, Job] = {}
         self._lock = threading.Lock()

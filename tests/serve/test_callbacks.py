@@ -25,6 +25,7 @@ from sqlalchemy import select, update
 from cascade.errors import InputError
 from cascade.ticket import Ticket
 from serve import receiver as receivers
+from serve import worker
 from serve.callbacks import DROPPED, GIVE_UP_SECONDS, SENT, Tell
 from serve.finish import Finish
 from serve.intake import Wishes
@@ -109,7 +110,6 @@ class Posting:
             self.tell,
             count=lambda kind, outcome: self.outcomes.append((kind, outcome)),
             daily=lambda: None,
-            first_pause=0.0,
         )
 
     def owe(self) -> str:
@@ -130,6 +130,12 @@ class Posting:
     def left(self) -> int:
         with self.store.read() as connection:
             return len(connection.execute(select(jobs)).all())
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is tried again without a pause."""
+    monkeypatch.setattr(worker, "FIRST_PAUSE", 0.0)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import select
@@ -89,13 +90,12 @@ class House:
     def finish(self) -> Finish:
         return Finish(self.service.engine, self.service.store, self.service.intake.owed)
 
-    def background(self, **given: Any) -> Background:
+    def background(self, lease: float = 15.0, first_pause: float = 5.0) -> Background:
         def count(kind: str, outcome: str) -> None:
             self.outcomes[outcome] += 1
 
-        return Background(
-            self.service.store, self.finish(), count=count, daily=self.tidied.set, **given
-        )
+        with patch.multiple(worker, LEASE=lease, FIRST_PAUSE=first_pause):
+            return Background(self.service.store, self.finish(), count=count, daily=self.tidied.set)
 
     def owe(self, text: str = "vpn") -> str:
         """A ticket that came with too short a deadline; its decision's id."""
@@ -375,8 +375,8 @@ def test_the_threads_outlive_a_database_that_is_gone(
         raise OperationalError("SELECT", {}, Exception("the server went away"))
 
     background = house.background()
-    with monkeypatch.context() as patch:
-        patch.setattr(jobs, "any_due", gone)
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs, "any_due", gone)
         background.start()
         house.owe()
         wait_for(lambda: len(failures) > 2)
