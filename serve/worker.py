@@ -28,6 +28,8 @@ POLL = 1.0
 FIRST_PAUSE = 5.0
 """Seconds to the second attempt; each further pause is twice as long."""
 LONGEST_PAUSE = 3600.0
+LONGEST_OUTAGE = 15.0
+"""Most seconds until a database that was away is tried again."""
 NOT_NOW = 1.0
 """Seconds after which a job is tried again that came before the bundle was there."""
 STOP_SECONDS = 2.0
@@ -139,6 +141,8 @@ class Background:
                 self._log("a job failed", job, **logs.describe(error))
                 outcome = self._failed(task, job)
         self._count(task.kind, outcome)
+        for other in self._tasks:  # a later answer may have made a callback due
+            other.due.set()
         return True
 
     def _claim(self, kind: str) -> Job | None:
@@ -175,12 +179,15 @@ class Background:
 
     def _thread(self, name: str, turn: Callable[..., None], *given: Task) -> threading.Thread:
         def run() -> None:
+            failures = 0
             while not self._stopping.is_set():
                 try:
                     turn(*given)
+                    failures = 0
                 except Exception as error:  # the database may be gone for a while
+                    failures += 1
                     logs.log.error("unforeseen error", extra={"fields": logs.describe(error)})
-                    self._stopping.wait(POLL)
+                    self._stopping.wait(min(pause(failures, POLL), LONGEST_OUTAGE))
 
         return threading.Thread(target=run, name=name, daemon=True)
 

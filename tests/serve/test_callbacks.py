@@ -50,6 +50,7 @@ class Desk:
         self.came: list[tuple[Mapping[str, str], bytes]] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
         """One a call; after the last one it is 204."""
+        self.called = Event()
         desk = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,6 +62,7 @@ class Desk:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
+                desk.called.set()
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Says nothing."""
@@ -178,6 +180,19 @@ def test_the_decision_is_posted_as_it_is_stored(
     assert headers["Content-Type"] == "application/json"
     assert "my vpn" not in body.decode()
     assert posting.left() == 0
+
+
+def test_a_later_answer_is_posted_at_once(
+    posting: Posting, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "POLL", 3600.0)
+    tell, intake = posting.tell, posting.service.intake
+    finish = Finish(posting.service.engine, posting.store, intake.owed, tell.add)
+    background = Background(posting.store, finish, tell, count=lambda *_: None, daily=lambda: None)
+    background.start()
+    intake.route([Ticket("my vpn")], Wishes(1.0))
+    assert desk.called.wait(10.0)
+    background.stop()
 
 
 def test_a_receiver_can_verify_it(posting: Posting, desk: Desk) -> None:
