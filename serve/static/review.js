@@ -2,8 +2,8 @@ import { ago, ask, at, bar, element, percent } from "./common.js";
 import { chooser } from "./chooser.js";
 
 const EVERY = 5000; // milliseconds between two looks at the queue
-const UNDO = 60000; // until a decision stands
-const TOLD = 6000; // and until a message goes
+const UNDO = 20000; // until the offer to take a decision back goes (the service takes it for a minute)
+const TOLD = 6000; // and until another message goes
 const MOST = 50; // items shown
 const STORED = "cascade-reviewer";
 const queues = [...at("queues").children].map((item) => item.textContent);

@@ -104,12 +104,14 @@ class FakeCascade:
             raise RuntimeError(ticket.text)
         if "sleep" in ticket.text:
             time.sleep(1.0)
+        unsure = "unsure" in ticket.text
         return Decision(
             id=ticket.id,
             queue="Network",
             confidence=0.9,
-            stage="encoder",
-            action="route",
+            stage="human" if unsure else "encoder",
+            action="review" if unsure else "route",
+            reason="no stage is sure enough" if unsure else "",
             alternatives=(Choice("Billing", 0.1),),
             labels={"urgency": Label("high", 0.7)},
             stages=(
