@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 TRAIN = [
     "scikit-learn>=1.6,<2",
     "scipy>=1.13",
+    "threadpoolctl>=3.1",
     # Exactly this build: a looser range pulls gigabytes of CUDA on Linux. See the README.
     "torch==2.13.0",
     "transformers>=5.0,<6",
@@ -83,7 +84,12 @@ setup(
         "httpcore>=1.0.9,<2",
         "bm25s>=0.3,<0.4",
     ],
-    extras_require={"postgres": POSTGRES, "train": TRAIN, "peers": PEERS + TRAIN, "test": TEST + TRAIN + POSTGRES},
+    extras_require={
+        "postgres": POSTGRES,
+        "train": TRAIN,
+        "peers": PEERS + TRAIN,
+        "test": TEST + TRAIN + POSTGRES,
+    },
     entry_points={
         "console_scripts": ["cascade = cascade.cli:main"],
         # Each wing brings its own verbs; the front door imports a wing when its verb is called.

@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cascade.errors import TrainingError
@@ -104,7 +105,7 @@ def fit_linear(
             if name == QUEUE and not trust_labels:
                 suspects = find_suspects(y, unseen)
                 weights = suspects.weights(len(y))
-            model = _regression(c).fit(x, y, sample_weight=weights)
+            model = _regression(c, x, y, weights)
             bar.update()
             coefficients[name], intercepts[name] = as_columns(model, len(classes))
             out[name] = _spread(model, matrix, len(classes))
@@ -172,15 +173,21 @@ def _cross_fit(
         parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y))
     for fit, rest in parts:
         if len(np.unique(y[fit])) > 1:
-            out[rest] = _spread(_regression(c).fit(x[fit], y[fit]), x[rest], classes)
+            out[rest] = _spread(_regression(c, x[fit], y[fit]), x[rest], classes)
         if bar is not None:
             bar.update()
     return out
 
 
-def _regression(c: float) -> LogisticRegression:
+def _regression(
+    c: float, x: csr_matrix, y: NDArray[np.int64], weights: NDArray[np.floating] | None = None
+) -> LogisticRegression:
     # A looser tolerance than the default halves the time and leaves the log-loss as it is.
-    return LogisticRegression(C=c, max_iter=300, tol=1e-3)
+    model = LogisticRegression(C=c, max_iter=300, tol=1e-3)
+    # The vectors are short and the data is sparse: threads of BLAS wait for each other, up to ten
+    # times as long as one takes alone where other work is on the machine.
+    with threadpool_limits(1, user_api="blas"):
+        return model.fit(x, y, sample_weight=weights)
 
 
 def _spread(model: LogisticRegression, x: csr_matrix, classes: int) -> NDArray[np.float32]:

@@ -167,7 +167,7 @@ def keep(before: Stopped, tested: Stopped, target: float, confidence: float) -> 
     if not len(grid):
         return Kept(NEVER, needs=None)
     scale = tested.tickets / max(before.tickets, 1)
-    start = int(np.argmin([_expected_p(before, t, scale, error) for t in grid]))
+    start = int(_expected_p(before, grid, scale, error).argmin())
     threshold, settled, wrong = NEVER, 0, 0
     for t in grid[start:]:
         n, errors = _count(tested, t)
@@ -184,7 +184,7 @@ def keep(before: Stopped, tested: Stopped, target: float, confidence: float) -> 
 def likely(before: Stopped, tickets: int, target: float, confidence: float) -> bool:
     """Whether a promise tested on so many other tickets stands a chance, by the tickets before."""
     scale, error = tickets / max(before.tickets, 1), 1 - target
-    return any(_expected_p(before, t, scale, error) <= 1 - confidence for t in _grid(before))
+    return bool((_expected_p(before, _grid(before), scale, error) <= 1 - confidence).any())
 
 
 def lower_bound(right: int, settled: int, confidence: float) -> float:
@@ -211,10 +211,13 @@ def _count(tickets: Stopped, threshold: np.float32) -> tuple[int, int]:
     return int(settled.sum()), int((~tickets.right[settled]).sum())
 
 
-def _expected_p(before: Stopped, threshold: np.float32, scale: float, error: float) -> float:
-    """The p-value that the test is likely to have, by the tickets before."""
-    n, errors = _count(before, threshold)
-    return float(binom.cdf(np.floor(errors * scale), np.floor(n * scale), error))
+def _expected_p(
+    before: Stopped, grid: NDArray[np.float32], scale: float, error: float
+) -> NDArray[np.float64]:
+    """``(m,)`` p-values that tests at thresholds are likely to have, by the tickets before."""
+    counts = np.asarray([_count(before, t) for t in grid]).reshape(-1, 2)
+    settled, errors = np.floor(counts * scale).T
+    return np.asarray(binom.cdf(errors, settled, error))
 
 
 def _needs(
