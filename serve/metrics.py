@@ -78,6 +78,7 @@ ADVICE = _counter("cascade_llm_calls", "Tickets asked of the llm stage, by outco
 JOBS = _counter(
     "cascade_jobs", "Later answers and callbacks that were tried, by outcome", "kind", "outcome"
 )
+STARTS = _counter("cascade_worker_starts", "Workers started, and why", "why")
 WORKERS = Gauge(
     "cascade_workers",
     "Live workers by the bundle that they serve",
@@ -211,6 +212,11 @@ def _advice(router: Advised) -> None:
         more = count - (0 if anew else before.get(outcome, 0))
         if more > 0:
             _at(ADVICE, outcome).inc(more)
+
+
+def started(*, replaces: bool) -> None:
+    """Count this worker; ``replaces``: another one has died."""
+    STARTS.labels("death" if replaces else "start").inc()
 
 
 def serves(bundle: str) -> None:

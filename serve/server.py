@@ -155,6 +155,7 @@ class Server(BaseApplication):
         that replaces another loads first: until then the others take the connections.
         """
         logs.configure(self.settings.log_level)
+        metrics.started(replaces=self._replaces_another)
         metrics.serves(self.engine.bundle_id)
         store = Store(self.settings.database)
         self._watcher = Watcher(store, self.engine, self._load, self.settings.bundle)

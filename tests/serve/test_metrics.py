@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 HELP = runpy.run_path(str(Path(__file__).parent / "running.py"))
 running, wait_for = HELP["running"], HELP["wait_for"]
 TICKET = b'{"text": "vpn", "deadline_ms": 5000}'
+WHYS = ("start", "death")
 Figures = dict[str, float]
 
 
@@ -205,6 +206,8 @@ def test_the_sums_are_those_of_all_workers_and_outlive_them(tmp_path: Path) -> N
             server.ask("POST", "/v1/route", TICKET)
         assert told()[decided] == asked + 20
         assert dead not in pids()
+        starts = {why: told()[f'cascade_worker_starts_total{{why="{why}"}}'] for why in WHYS}
+        assert starts == {"start": 2, "death": 1}
         assert {file.name for file in temporary.glob("cascade-metrics-*/*")} == files
         server.stop()
     assert list(temporary.iterdir()) == []
