@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple_
 
 from serve.settings import Settings
 from serve.store import Store
@@ -69,7 +69,6 @@ def _old(settings: Settings) -> Iterator[tuple[Table, ColumnElement[Any]]]:
     yield texts, texts.c.created < now - settings.keep_text_days * DAY
     yield replies, replies.c.created < now - REPLY_DAYS * DAY
     yield feedback, feedback.c.created < before
-    waiting = select(reviews.c.decision).where(reviews.c.done.is_(None))
-    settled = ~decisions.c.pending & decisions.c.id.not_in(waiting)
-    owed = select(jobs.c.decision)
-    yield decisions, (decisions.c.created < before) & settled & decisions.c.id.not_in(owed)
+    waits = exists().where(reviews.c.decision == decisions.c.id, reviews.c.done.is_(None))
+    owed = exists().where(jobs.c.decision == decisions.c.id)
+    yield decisions, (decisions.c.created < before) & ~decisions.c.pending & ~waits & ~owed

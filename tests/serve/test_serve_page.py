@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serve.app import create_app
+from serve.store import keys
 
 PAGES = ("/", "/review", "/live")
 STATIC = re.compile(r'(?:src|href)="(/static/[^"]+)"')
@@ -110,3 +111,22 @@ def test_an_explanation_and_every_stage_are_asked_unless_told_not_to(client: Any
     html = client.get("/").text
     for name in ("explain", "every"):
         assert re.search(rf'<input id="{name}" type="checkbox" checked>', html)
+
+
+def test_who_is_signed_in_reviews_under_the_keys_name_and_with_the_sessions_token(
+    service_of: Any,
+) -> None:
+    service = service_of(auth="keys")
+    with service.store.write() as connection:
+        _, key = keys.add(connection, "anna", ("review",), None)
+    browser = create_app(service).test_client()
+    assert browser.get("/review").headers["Location"] == "/login"
+    browser.post("/login", data={"key": key})
+    html = browser.get("/review").text
+    assert 'data-key="anna"' in html
+    assert 'id="rename"' not in html
+    assert '<form class="out" method="post" action="/logout">' in html
+    (token,) = set(re.findall(r'name="csrf[-_]token" (?:content|value)="([^"]+)"', html))
+    asked = {"path": "/v1/review/claim", "json": {"by": "anna"}}
+    assert browser.post(**asked).status_code == 403
+    assert browser.post(**asked, headers={"X-CSRF-Token": token}).status_code == 200
