@@ -81,8 +81,11 @@ def test_each_job_is_claimed_by_one(any_store: Store, database: str) -> None:
 
 
 def test_the_first_that_was_due_comes_first_and_each_kind_by_itself(any_store: Store) -> None:
-    first, second = owe(any_store, 2)
+    second, first = owe(any_store, 2)
     [told] = owe(any_store, 1, CALLBACK)
+    with any_store.write() as connection:
+        earlier = update(tables.jobs).where(tables.jobs.c.decision == first)
+        connection.execute(earlier.values(due=1.0))
     assert [claimed(any_store).decision, claimed(any_store).decision] == [first, second]
     callback = claim(any_store, kind=CALLBACK)
     assert callback
