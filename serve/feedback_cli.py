@@ -27,7 +27,7 @@ does not have it).
 """
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(context_settings=SETTINGS, epilog=EXAMPLES)
 @click.option("--config", metavar="FILE", help="TOML file of settings, as for cascade serve.")
 def feedback(config: str | None) -> None:
     """What people said of decisions.

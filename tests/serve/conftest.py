@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,20 @@ def any_store(database: str) -> Iterator[Store]:
     store.close()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store in SQLite, for what does not depend on the database."""
-    store = Store(f"sqlite:///{tmp_path / 'service.sqlite'}")
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty store; a copy is there at once."""
+    file = tmp_path_factory.mktemp("store") / "service.sqlite"
+    store = Store(f"sqlite:///{file}")
     store.migrate()
+    store.close()
+    return file
+
+
+@pytest.fixture
+def store(tmp_path: Path, migrated: Path) -> Iterator[Store]:
+    """An empty store in SQLite, for what does not depend on the database."""
+    store = Store(f"sqlite:///{shutil.copy(migrated, tmp_path)}")
     yield store
     store.close()
 
