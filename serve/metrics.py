@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from cascade.decision import HUMAN
@@ -133,13 +134,21 @@ def leave(slot: int) -> None:
     mark_process_dead(slot)  # type: ignore[no-untyped-call]
 
 
-def collected() -> CollectorRegistry:
+def collected() -> Iterable[Metric]:
     """All workers' metrics; in a process that shares nothing, its own."""
     if FOLDER not in os.environ:
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
+        return REGISTRY.collect()
+    # prometheus-client stumbles over the empty file of a worker that is just starting.
+    files = [file.path for file in os.scandir(os.environ[FOLDER]) if _size(file)]
+    told: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+    return told
+
+
+def _size(file: os.DirEntry[str]) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # the gauges of a worker that has just died
+        return 0
 
 
 def requested(method: str, rule: str | None, status: int, seconds: float) -> None:

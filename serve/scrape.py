@@ -38,7 +38,7 @@ class Everything:
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, one after the other."""
-        yield from metrics.collected().collect()
+        yield from metrics.collected()
         yield InfoMetricFamily("cascade_build", "The program", {"version": __version__})
         yield from self._waiting()
         if self._store.sqlite:

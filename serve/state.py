@@ -144,7 +144,7 @@ def _llm(serving: Serving | None) -> dict[str, Any] | None:
         return None
     counts = {
         sample.labels["outcome"]: int(sample.value)
-        for metric in metrics.collected().collect()
+        for metric in metrics.collected()
         for sample in metric.samples
         if sample.name == "cascade_llm_calls_total"
     }

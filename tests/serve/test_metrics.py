@@ -166,6 +166,14 @@ def test_every_metric_has_a_label_and_a_family_name() -> None:
             assert metric._name.startswith("cascade_")
 
 
+def test_a_worker_that_is_just_starting_does_not_disturb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counter_1.db").touch()  # it is filled in a moment
+    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
+    assert list(metrics.collected()) == []
+
+
 def test_openmetrics_is_spoken_to_who_asks_for_it(client: Any) -> None:
     reply = client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert reply.mimetype == "application/openmetrics-text"
