@@ -7,8 +7,6 @@ one, so that its heart goes on beating.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +17,7 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 
 from cascade.errors import CascadeError
-from serve import metrics
+from serve import memory, metrics
 from serve.engine import Engine, Router
 from serve.logs import describe, log
 from serve.store import Store, deployments, new_id
@@ -64,6 +62,7 @@ class Watcher:
             CascadeError: that one cannot be loaded either.
             SQLAlchemyError: the database cannot be used.
         """
+        memory.keep_large_blocks_apart()
         # First of all, so that whoever changes the bundle from now on waits for this worker.
         self._report()
         with self._store.read() as connection:
@@ -162,13 +161,13 @@ class Watcher:
     def _drop(self) -> None:
         if self._loading and not self._loading.is_alive():
             self._loading = None
-            give_back_memory()
+            memory.give_back()
 
     def _give_back(self) -> None:
         """Once the last request that began with the old cascade has ended."""
         if self._old and not self._old():
             self._old = None
-            give_back_memory()
+            memory.give_back()
 
     def _report(
         self, *, deployment: int | None = None, prepared: int | None = None, failure: str = ""
@@ -185,6 +184,9 @@ class Watcher:
 
 class _Loading(Thread):
     """Loads a deployment's bundle in a thread of its own.
+
+    Not one of lower priority: set aside by the system while it has Python's lock, it would keep
+    the requests waiting for it.
 
     Attributes:
         router: the cascade, once it is loaded and warm.
@@ -214,14 +216,3 @@ class _Loading(Thread):
             # A bundle that is whole can still be one that makes a library stumble.
             log.error("unforeseen error", extra={"fields": describe(error)})
             self.failure = f"{type(error).__name__} while the bundle was loaded"
-
-
-def give_back_memory() -> None:
-    """Give the memory of what was dropped back to the system, where the C library can.
-
-    Without it glibc keeps most of a cascade that is gone: 100 MB of 300 for a bundle of 77 queues.
-    """
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)

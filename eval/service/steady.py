@@ -32,7 +32,7 @@ def ask(address: str, bodies: Sequence[str], clients: int, stop: str) -> list[An
     """
     with ThreadPoolExecutor(clients) as pool:
         asked = pool.map(
-            lambda at: list(_ask(address, bodies[at:] + bodies[:at], stop)), range(clients)
+            lambda at: list(_ask(address, [*bodies[at:], *bodies[:at]], stop)), range(clients)
         )
         return [answer for its in asked for answer in its]
 

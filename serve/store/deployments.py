@@ -18,7 +18,7 @@ from serve.store.tables import deployments, workers
 PREPARING, ACTIVE, REFUSED = "preparing", "active", "refused"
 ABANDONED = 150.0
 """Seconds after which nobody waits any more for a deployment that is still prepared."""
-DEAD = 10.0
+DEAD = 5.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 FORGOTTEN = 3600.0
 """Seconds after which a dead worker is forgotten."""

@@ -198,3 +198,17 @@ def test_a_worker_that_is_killed_comes_back_with_what_is_in_service(server: Any)
         its = f"{client.name}-0" in of_victim
         assert client.lost <= its, "only connections of the killed worker may break"
         assert {status for status, _ in client.replies} == {200}
+
+
+def test_a_worker_that_cannot_come_back_is_tried_again_and_the_others_serve_on(
+    server: Any, bundles: Path
+) -> None:
+    put(bundles / "one", "damaged")
+    os.kill(max(workers(server)), signal.SIGKILL)
+    wait_for(lambda: "the bundle cannot be loaded" in server.log)
+    assert serving(server) == {"one"}
+    put(bundles / "one", "one")
+    booted = server.log.count('"ready"')
+    wait_for(lambda: server.log.count('"ready"') > booted)
+    assert len(workers(server)) == WORKERS
+    assert serving(server) == {"one"}

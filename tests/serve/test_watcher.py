@@ -30,7 +30,7 @@ Refusals = dict[Path, str]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has that much time."""
     monkeypatch.setattr(watcher, "LOOK", 0.03)
-    monkeypatch.setattr(watcher, "give_back_memory", gc.collect)
+    monkeypatch.setattr(watcher.memory, "give_back", gc.collect)
     monkeypatch.setattr(deploy, "PAUSE", 0.01)
 
 
