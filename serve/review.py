@@ -20,7 +20,7 @@ from serve.openapi import Operation, parameter
 from serve.problems import CLAIMED, INVALID_FIELD, NOT_FOUND, Problem
 from serve.schemas import StoredOut, parse
 from serve.service import service
-from serve.store import reviews
+from serve.store import decisions, reviews
 
 MAX_BODY = 16 * 1024
 MAX_ITEMS = 200
@@ -165,8 +165,7 @@ def _hold() -> float:
 
 
 def _sane(decision_id: str) -> str:
-    """An id as we make them: not each database takes any string."""
-    if not re.fullmatch("[0-9a-f]{32}", decision_id):
+    if not decisions.is_id(decision_id):
         raise _unknown()
     return decision_id
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -61,12 +62,19 @@ def finish(connection: Connection, answer: Answer, stake: float = 1.0) -> bool:
 
 
 def find(connection: Connection, decision_id: str) -> Answer | None:
-    """A decision, with ``created`` and ``finished``."""
+    """A decision, with ``created`` and ``finished``; None where there is none with this id."""
+    if not is_id(decision_id):
+        return None
     row = connection.execute(select(decisions).where(decisions.c.id == decision_id)).first()
     if row is None:
         return None
     found: Answer = json.loads(row.answer)
     return {**found, "created": row.created, "finished": row.finished}
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a decision's id; PostgreSQL refuses to look for a text with a NUL in it."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 def add_text(connection: Connection, decision_id: str, text: str) -> None:
