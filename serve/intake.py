@@ -6,7 +6,7 @@ a later answer), are in the store, in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from threading import Event
 from typing import Any
@@ -76,12 +76,13 @@ class Intake:
         """
         if once and (known := self._known(once)) is not None:
             return known, True
-        with self._engine.turn(wishes.deadline_ms) as turn:
-            decided = turn.route(tickets)
-            said = _said(turn, tickets, decided, wishes)
-        answers = [self._answer(decision) for decision in decided]
         try:
-            self._keep(tickets, answers, once)
+            # Storing is part of the turn: with a slow disk the crowd waits where it is counted.
+            with self._engine.turn(wishes.deadline_ms) as turn:
+                decided = turn.route(tickets)
+                said = _said(turn, tickets, decided, wishes)
+                answers = [self._answer(decision) for decision in decided]
+                self._keep(tickets, answers, turn.router.gates.plan, once)
         except IntegrityError:
             # The same request twice at the same moment: the other one was faster.
             known = self._known(once) if once else None
@@ -96,12 +97,15 @@ class Intake:
         return decision.to_dict() | {"decision_id": new_id(), "pending": pending}
 
     def _keep(
-        self, tickets: Sequence[Ticket], answers: Sequence[dict[str, Any]], once: Once | None
+        self,
+        tickets: Sequence[Ticket],
+        answers: Sequence[dict[str, Any]],
+        plan: Mapping[str, Any],
+        once: Once | None,
     ) -> None:
         # Without it a power cut could lose a ticket that somebody still has to look at.
         owed = any(answer["action"] == "review" for answer in answers)
         prints = [self._store.fingerprint(_bytes(ticket.text)) for ticket in tickets]
-        plan = self._engine.router().gates.plan
         with self._store.write(durable=owed) as connection:
             for ticket, answer, fingerprint in zip(tickets, answers, prints, strict=True):
                 stake = decisions.stake_of(plan, answer["queue"])

@@ -51,6 +51,10 @@ RETRY = 5.0
 BACKLOG = 2048
 """Connections that the kernel holds until a worker takes them (gunicorn's own default)."""
 
+KEEPALIVE = 75
+"""Seconds that an idle connection is kept, longer than by proxies (60): if it were closed here, a
+request might be on its way."""
+
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -124,6 +128,7 @@ class Server(BaseApplication):
             "worker_exit": self._before_end,
             "timeout": 120,
             "graceful_timeout": 30,
+            "keepalive": KEEPALIVE,
             "proc_name": "cascade",
             "forwarded_allow_ips": "",  # whom to believe, and what, is for `serve.access` alone
             **(self._tls.options() if self._tls else {}),

@@ -12,8 +12,9 @@ import secrets as randomness
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
@@ -57,6 +58,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = _parsed(url)
         self._engine = _engine(self.url)
+        # SQLite has one writer at a time, and lets those who wait sleep longer and longer.
+        self._writing: AbstractContextManager[Any] = RLock() if self.sqlite else nullcontext()
         self._secrets: dict[str, bytes] = {}
 
     @property
@@ -78,7 +81,11 @@ class Store:
             durable: it is on the disk when this returns.
         """
         options = {"write": True, DURABLE: durable}
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            self._writing,
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def ping(self) -> None:

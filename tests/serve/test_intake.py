@@ -16,9 +16,10 @@ from cascade.decision import Decision
 from cascade.ticket import Ticket
 from serve.app import create_app
 from serve.intake import Intake, Once, Wishes
-from serve.problems import REUSED_KEY
+from serve.problems import BUSY, REUSED_KEY, Kind, Problem
 from serve.service import Service
 from serve.store import Store
+from serve.store import decisions as queries
 from serve.store.tables import decisions, jobs, replies, reviews, texts
 
 TICKET = {"id": "4711", "text": "my vpn, and my iban DE89 3704 0044 0532 0130 00"}
@@ -169,3 +170,22 @@ def test_an_error_while_routing_leaves_no_answer_behind(service: Service) -> Non
         service.intake.route([Ticket("explode")], Wishes(), once)
     assert rows(service.store, replies) == rows(service.store, decisions) == []
     assert service.intake.route([Ticket("vpn")], Wishes(), once)[1] is False
+
+
+def test_storing_is_part_of_the_turn(
+    service_of: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a crowd would wait for the database, where nobody counts it and nothing is shed."""
+    service = service_of(threads=1, waiting=0)
+    told: list[Kind] = []
+    add = queries.add
+
+    def watched(*args: Any) -> None:
+        with pytest.raises(Problem) as refused, service.engine.turn(150.0):
+            pass
+        told.append(refused.value.kind)
+        add(*args)
+
+    monkeypatch.setattr(queries, "add", watched)
+    service.intake.route([Ticket("VPN")], Wishes())
+    assert told == [BUSY]

@@ -57,6 +57,17 @@ def test_several_may_write_at_once(any_store: Store) -> None:
         assert len(connection.execute(select(keys.c.id)).all()) == 40
 
 
+def test_threads_queue_up_to_write_and_do_not_try_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has those who find it locked sleep; here none ever finds it so."""
+    monkeypatch.setattr("serve.store.BUSY_SECONDS", 0.0)
+    store = Store(f"sqlite:///{tmp_path / 'service.sqlite'}")
+    store.migrate()
+    test_several_may_write_at_once(store)
+    store.close()
+
+
 def test_all_processes_share_a_secret(any_store: Store, database: str) -> None:
     others = [Store(database) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
