@@ -87,7 +87,7 @@ def swaps(
             finally:
                 stop.touch()
         answers = [Answer(*row) for row in asked.result()]
-    return _figures(answers, made) | {"clients": clients, "memory_mib": memory}
+    return figures(answers, made) | {"clients": clients, "memory_mib": memory}
 
 
 def _change(its: Running, changes: int) -> tuple[list[float], list[Change]]:
@@ -122,7 +122,8 @@ def _memory(master: int) -> float:
     return round(sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024, 1)
 
 
-def _figures(answers: Sequence[Answer], made: Sequence[Change]) -> dict[str, Any]:
+def figures(answers: Sequence[Answer], made: Sequence[Change]) -> dict[str, Any]:
+    """What clients saw, see `swaps`."""
     decided = [its for its in answers if its.status == HTTPStatus.OK]
     spent = [change.done - change.asked for change in made]
     loading: list[float] = []
@@ -147,12 +148,14 @@ def _figures(answers: Sequence[Answer], made: Sequence[Change]) -> dict[str, Any
 def _disagreed(decided: Sequence[Answer], change: Change) -> float:
     """Milliseconds in which some workers served the new bundle and some still the old one."""
     its = [answer for answer in decided if change.asked <= answer.sent <= change.done + CALM]
-    first = min((answer.done for answer in its if answer.bundle == change.bundle), default=0.0)
+    first = min((answer.done for answer in its if answer.bundle == change.bundle), default=np.inf)
     old = [answer.sent - first for answer in its if answer.bundle != change.bundle]
     return 1000 * max(0.0, max(old, default=0.0))
 
 
-def _times(ms: Sequence[float]) -> dict[str, float]:
+def _times(ms: Sequence[float]) -> dict[str, float | None]:
+    if not ms:
+        return {"ms_p50": None, "ms_p95": None}
     found = np.percentile(ms, (50, 95)).round(1).tolist()
     return dict(zip(("ms_p50", "ms_p95"), found, strict=True))
 
