@@ -5,6 +5,11 @@ const SPARE = 20; // and at least so many times what the service took to answer
 const HISTORY = 60; // looks in the small curve
 const number = new Intl.NumberFormat("en");
 const history = [];
+const UNANSWERED = {
+  late: "too late", busy: "turned away, as it was busy", open: "not asked, as it had failed too often",
+  refused: "refused", failed: "failed", nonsense: "without a usable answer", unsure: "unsure", forbidden: "forbidden",
+};
+let asked = null; // of the language model at the last look
 
 function waits(its, none) {
   return its.waiting ? `the oldest came ${ago(seconds() - its.oldest_seconds)}` : none;
@@ -37,13 +42,28 @@ function showTimes(recent) {
   at("spark").firstElementChild.setAttribute("points", points.join(" "));
 }
 
+// Whether it answers, told by what came since the last look.
+function modelState(counts) {
+  const { answered = 0, ...others } = counts;
+  const unanswered = Object.values(others).reduce((sum, count) => sum + count, 0);
+  const more = asked && answered > asked.answered;
+  const fewer = asked && unanswered > asked.unanswered;
+  asked = { answered, unanswered };
+  return more ? ["answers", "good"] : fewer ? ["gives no answers", "bad"] : ["not asked just now", ""];
+}
+
 function showModel(llm) {
-  at("llm").textContent = llm ? llm.backend : "none in this bundle";
-  const { answered = 0, ...others } = llm?.counts ?? {};
-  const failed = Object.entries(others).map(([why, count]) => `${number.format(count)} ${why}`);
-  const settles = llm?.fitted ? "" : "; it suggests and settles nothing";
-  at("llm-more").textContent = llm
-    ? [`${number.format(answered)} answered`, ...failed].join(", ") + settles : "";
+  if (!llm) {
+    at("llm").textContent = "none in this bundle";
+    at("llm-more").textContent = "";
+    return;
+  }
+  const [state, kind] = modelState(llm.counts);
+  at("llm").replaceChildren(`${llm.backend} `, element("span", state, { class: `pill ${kind}` }));
+  const { answered = 0, ...others } = llm.counts;
+  const told = [`${number.format(answered)} tickets answered since the start`,
+    ...Object.entries(others).map(([why, count]) => `${number.format(count)} ${UNANSWERED[why] ?? why}`)];
+  at("llm-more").textContent = told.join(", ") + (llm.fitted ? "" : "; it suggests and settles nothing");
 }
 
 function showWorkers(workers, bundle) {

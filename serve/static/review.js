@@ -196,7 +196,7 @@ async function refresh() {
     const found = await ask(`/v1/review?limit=${MOST}`);
     if (busy) return;
     ({ items } = found);
-    if (!selected()) chosen = items.length ? idOf(items[0]) : null;
+    if (!selected()) select(items.find((item) => !item.claimed_by || isMine(item)) ?? items[0]);
     draw(found.waiting);
     showTrouble(null);
   } catch (error) {
