@@ -215,6 +215,21 @@ def test_whoever_lost_the_lease_stores_nothing(any_house: House) -> None:
     assert any_house.outcomes == {FINISHED: 1, LOST: 1}
 
 
+def test_nor_does_it_while_another_is_at_it(any_house: House) -> None:
+    decision_id = any_house.owe()
+
+    def other_claims(its: Decision) -> Decision:
+        with any_house.service.store.write() as connection:
+            assert jobs.claim(connection, jobs.FINISH, 60.0)
+        return its
+
+    any_house.cascade.later = other_claims
+    any_house.background(lease=0.0).step(any_house.finish())
+    assert any_house.stored(decision_id)["pending"]
+    assert len(any_house.rows(jobs_table)) == 1
+    assert any_house.outcomes == {LOST: 1}
+
+
 def test_the_lease_is_renewed_while_the_work_goes_on(house: House, wait_for: Wait) -> None:
     house.owe()
     came, go = Event(), Event()
@@ -352,6 +367,22 @@ def test_a_late_ticket_wakes_the_worker(
     wait_for(lambda: house.outcomes[FINISHED] == 2)
     house.owe()
     wait_for(lambda: house.outcomes[FINISHED] == 3)
+
+
+def test_a_worker_rests_when_there_is_nothing_to_do(
+    house: House, wait_for: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    any_due = jobs.any_due
+    monkeypatch.setattr(jobs, "any_due", lambda *its: (looks.append(1), any_due(*its))[1])
+    monkeypatch.setattr(worker, "POLL", 3600.0)
+    background = house.background()
+    background.start()
+    house.owe()
+    wait_for(lambda: house.outcomes == {FINISHED: 1})
+    assert not Event().wait(0.2)
+    assert 2 <= len(looks) <= 5
+    background.stop()
 
 
 @pytest.mark.usefixtures("started")
