@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import make_url
 
 from cascade.errors import CascadeError
 from eval.checkout import commit
@@ -272,7 +273,7 @@ def run(
 )
 def main(kills: int, database: str | None, seed: int, keep: Path) -> None:
     """Kill the service again and again, and look whether anything was lost or done twice."""
-    kind = (database or "sqlite").split("+")[0].split(":")[0]
+    kind = make_url(database).get_backend_name() if database else "sqlite"
     try:
         with click.progressbar(length=kills, label=f"kills ({kind})") as bar:
             found = run(kills, database, seed=seed, tell=lambda _: bar.update(1))
@@ -280,8 +281,9 @@ def main(kills: int, database: str | None, seed: int, keep: Path) -> None:
         raise click.ClickException(str(error)) from None
     for name, value in found.items():
         click.echo(f"{name:22} {value}")
+    where = f" --database {make_url(database).drivername}://…" if database else ""
     made = {
-        "command": f"python -m eval.service.kill --kills {kills} --seed {seed}",
+        "command": f"python -m eval.service.kill --kills {kills} --seed {seed}{where}",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "machine": machine(),
