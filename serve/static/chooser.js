@@ -50,7 +50,7 @@ export function chooser(choices, choose, skip) {
   }
 
   function press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const digit = field.value === "" && /^[1-9]$/.test(event.key) ? choices[Number(event.key) - 1] : null;
     if (event.key === "ArrowDown") move(1);
     else if (event.key === "ArrowUp") move(-1);

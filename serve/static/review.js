@@ -13,6 +13,7 @@ let items = [];
 let chosen = null; // id of the selected decision
 let drawn = ""; // what the detail shows, so that a look does not disturb who types
 let busy = false;
+let claimed = null; // what was claimed on this very page, and is given back when it is left
 let last = null; // the decision that can be taken back
 let silence = 0; // the timer that ends a message
 
@@ -157,6 +158,7 @@ function claim(item) {
     const other = held();
     if (other && other !== item) await ask(`/v1/review/${idOf(other)}/release`, { by: name });
     await ask("/v1/review/claim", { by: name, decision_id: idOf(item) });
+    claimed = idOf(item);
     say(`${titleOf(item)} is yours. Choose a queue.`);
   });
 }
@@ -165,6 +167,7 @@ function release() {
   const item = held();
   return item && act(async () => {
     await ask(`/v1/review/${idOf(item)}/release`, { by: name });
+    claimed = null;
     say(`${titleOf(item)} is given back.`);
     if (items.length > 1) move(items[items.length - 1] === item ? -1 : 1);
   });
@@ -174,6 +177,7 @@ function decide(queue) {
   const item = held();
   return item && act(async () => {
     await ask(`/v1/review/${idOf(item)}/decide`, { by: name, queue });
+    claimed = null;
     const place = items.indexOf(item);
     const free = [...items.slice(place + 1), ...items.slice(0, place).reverse()];
     chosen = (free.find((other) => !other.claimed_by) ?? free[0])?.decision.decision_id ?? null;
@@ -185,7 +189,7 @@ function undo() {
   const taken = last;
   return taken && act(async () => {
     await ask(`/v1/review/${taken.id}/reopen`, { by: name });
-    chosen = taken.id;
+    chosen = claimed = taken.id;
     say(`${taken.title} is yours again.`, null);
   });
 }
@@ -249,8 +253,7 @@ at("keys").addEventListener("click", () => at("help").showModal());
 at("undo").addEventListener("click", undo);
 document.addEventListener("keydown", press);
 window.addEventListener("pagehide", () => {
-  const item = held();
-  if (item) ask(`/v1/review/${idOf(item)}/release`, { by: name }, { keepalive: true }).catch(() => {});
+  if (claimed) ask(`/v1/review/${claimed}/release`, { by: name }, { keepalive: true }).catch(() => {});
 });
 setInterval(() => { if (!document.hidden) refresh(); }, EVERY);
 begin();
