@@ -20,12 +20,14 @@ import trustme
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from cascade.errors import InputError
 from cascade.ticket import Ticket
 from serve import receiver as receivers
 from serve import worker
+from serve.background import background
 from serve.callbacks import DROPPED, GIVE_UP_SECONDS, SENT, Tell
 from serve.finish import Finish
 from serve.intake import Wishes
@@ -182,17 +184,30 @@ def test_the_decision_is_posted_as_it_is_stored(
     assert posting.left() == 0
 
 
+@pytest.mark.usefixtures("late")
 def test_a_later_answer_is_posted_at_once(
-    posting: Posting, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    service_of: Callable[..., Service], desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "POLL", 3600.0)
-    tell, intake = posting.tell, posting.service.intake
-    finish = Finish(posting.service.engine, posting.store, intake.owed, tell.add)
-    background = Background(posting.store, finish, tell, count=lambda *_: None, daily=lambda: None)
-    background.start()
-    intake.route([Ticket("my vpn")], Wishes(1.0))
+    service = service_of(callback_url=desk.url, callback_secret=SecretStr(SECRET))
+    its = background(service)
+    its.start()
+    service.intake.route([Ticket("my vpn")], Wishes(1.0))
     assert desk.called.wait(10.0)
-    background.stop()
+    its.stop()
+
+
+@pytest.mark.usefixtures("late")
+def test_without_an_address_nothing_is_to_be_posted(service: Service) -> None:
+    service.intake.route([Ticket("my vpn")], Wishes(1.0))
+    its = background(service)
+    its.start()
+    end = time.monotonic() + 10.0
+    with service.store.read() as connection:
+        while connection.execute(select(jobs)).all():
+            assert time.monotonic() < end
+            connection.rollback()
+    its.stop()
 
 
 def test_a_receiver_can_verify_it(posting: Posting, desk: Desk) -> None:
