@@ -268,6 +268,10 @@ def test_a_server_that_is_down_keeps_nobody_from_routing(
             {"CASCADE_LLM_ALLOW_PUBLIC": "maybe"},
             "CASCADE_LLM_ALLOW_PUBLIC='maybe': Input should be a valid boolean",
         ),
+        (
+            {"CASCADE_CALLBACK_URL": "ftp://desk", "CASCADE_CALLBACK_SECRET": "s" * 24},
+            "CASCADE_CALLBACK_URL: not a URL such as",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used_stop_the_start(
