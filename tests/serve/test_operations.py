@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from serve import metrics, scrape
 from serve.app import create_app
 from serve.problems import KINDS
+from serve.settings import Settings
 from serve.store import Store
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+HELP = runpy.run_path(str(Path(__file__).parent / "running.py"))
 TRAINING = {"torch", "transformers", "scikit-learn", "scipy", "onnx", "cleanlab", "setfit"}
 SELECTOR = re.compile(r"\b(cascade_\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
@@ -82,6 +85,25 @@ def test_no_figure_goes_unseen(labels: dict[str, set[str]]) -> None:
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in labels}
     unseen = {name for name in families if name not in seen}
     assert unseen == {"cascade_request_tickets", "cascade_build_info"}
+
+
+def test_the_document_has_every_figure_and_every_alert_is_found_in_it(
+    labels: dict[str, set[str]],
+) -> None:
+    document = (ROOT / "docs" / "operations.md").read_text()
+    told = set(re.findall(r"`(cascade_\w+)`", document))
+    assert told == {re.sub(r"_(bucket|sum|count)$", "", name) for name in labels}
+    rules = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    for alert in re.findall(r"`(Cascade\w+)`", document):
+        assert f"alert: {alert}\n" in rules
+
+
+def test_the_document_names_files_and_settings_that_there_are() -> None:
+    document = (ROOT / "docs" / "operations.md").read_text()
+    for link in re.findall(r"\]\(([^)#]+)\)", document):
+        assert (ROOT / "docs" / link).exists(), link
+    for name in re.findall(r"\bCASCADE_([A-Z_]+)\b", document):
+        assert name.lower() in Settings.model_fields or name == "CONFIG", name
 
 
 def test_brackets_are_balanced_and_each_alert_says_what_to_do_about_it() -> None:
@@ -147,6 +169,16 @@ def test_the_container_copies_what_there_is() -> None:
     for name in copied:
         assert (ROOT / name).exists()
         assert f"!{name.split('/')[0]}\n" in let_through
+
+
+def test_systemd_is_told_when_the_service_listens(tmp_path: Path) -> None:
+    assert "Type=notify" in (DEPLOY / "cascade.service").read_text()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        with HELP["running"]("", tmp_path / "log", NOTIFY_SOCKET=str(tmp_path / "notify")) as its:
+            assert manager.recv(1000).startswith(b"READY=1")
+            assert its.ask("GET", "/healthz")[0] == 200
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
