@@ -34,6 +34,8 @@ from serve.store.tables import secrets
 
 BUSY_SECONDS = 5.0
 """How long a writer of SQLite waits for another one."""
+SILENT_SECONDS = 5
+"""How long a server of PostgreSQL may say nothing, unless its URL says otherwise."""
 DOWN = (OperationalError, InternalError, InterfaceError, TimeoutError)
 """What a database raises that is full, read-only, locked for too long, or away."""
 DURABLE = "durable"
@@ -174,8 +176,11 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        # A connection that the server closed meanwhile is noticed before it is used.
-        return create_engine(url, pool_pre_ping=True)
+        # A connection that the server closed meanwhile is noticed before it is used; a server that
+        # says nothing at all costs a request some seconds, and not the minutes that TCP would wait.
+        limits = {"connect_timeout": SILENT_SECONDS, "tcp_user_timeout": 1000 * SILENT_SECONDS}
+        named = {name: limit for name, limit in limits.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=named)
     file = Path(str(url.database))
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():  # for its owner alone: who reads the sessions' secret can sign in

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from cascade.errors import InputError
 from serve.store import Store, new_id
@@ -35,6 +37,16 @@ def test_migrating_again_changes_nothing(any_store: Store) -> None:
     any_store.migrate()
     with any_store.read() as connection:
         assert connection.scalar(select(keys.c.id)) == "1"
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.store.SILENT_SECONDS", 2)  # libpq takes no less
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        store = Store(f"postgresql+psycopg://127.0.0.1:{mute.getsockname()[1]}/cascade")
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            store.ping()
+    assert time.monotonic() - began < 10
 
 
 def test_a_transaction_is_all_or_nothing(any_store: Store) -> None:
