@@ -79,6 +79,13 @@ ADVICE = _counter("cascade_llm_calls", "Tickets asked of the llm stage, by outco
 JOBS = _counter(
     "cascade_jobs", "Later answers and callbacks that were tried, by outcome", "kind", "outcome"
 )
+BREAKERS = Gauge(
+    "cascade_llm_breaker_open",
+    "Live workers whose circuit breaker turned the last ticket for the stage away",
+    ("stage",),
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
 STARTS = _counter("cascade_worker_starts", "Workers started, and why", "why")
 WORKERS = Gauge(
     "cascade_workers",
@@ -91,7 +98,7 @@ WORKERS = Gauge(
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 M = TypeVar("M", Counter, Gauge, Histogram)
-LLM = "llm"
+LLM, OPEN = "llm", "open"
 Answer = Mapping[str, Any]
 """A decision as it goes out."""
 
@@ -216,11 +223,13 @@ def _advice(router: Advised) -> None:
     with _lock:  # around the reading too, or a slower thread would bring older news
         counts = router.advisers[LLM]["counts"]
         before, _advised = _advised, counts
-    anew = sum(counts.values()) < sum(before.values())  # another bundle, another stage
-    for outcome, count in counts.items():
-        more = count - (0 if anew else before.get(outcome, 0))
-        if more > 0:
-            _at(ADVICE, outcome).inc(more)
+    if sum(counts.values()) < sum(before.values()):  # another bundle, another stage
+        before = {}
+    more = {outcome: count - before.get(outcome, 0) for outcome, count in counts.items()}
+    for outcome, times in more.items():
+        if times > 0:
+            _at(ADVICE, outcome).inc(times)
+    _at(BREAKERS, LLM).set(more.get(OPEN, 0) > 0)
 
 
 def started(*, replaces: bool) -> None:

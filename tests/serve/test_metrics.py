@@ -136,6 +136,23 @@ def test_the_llm_stage_is_counted_by_its_own_count(grown: Any) -> None:
     assert grown('cascade_llm_calls_total{outcome="late"}') == 1
 
 
+def test_an_open_breaker_shows_until_it_lets_a_ticket_pass(client: Any) -> None:
+    asked = LATE | {"stages": [{"name": "linear", "ms": 1.0}, {"name": "llm", "ms": 0.1}]}
+    stage = Advisers()
+
+    def told() -> float:
+        metrics.worked([asked], stage)
+        return figures(client.get("/metrics").text)['cascade_llm_breaker_open{stage="llm"}']
+
+    for counts, shown in (
+        ({"failed": 50}, 0),
+        ({"failed": 50, "open": 1}, 1),
+        ({"failed": 51, "open": 1}, 0),
+    ):
+        stage.counts = counts
+        assert told() == shown
+
+
 def test_what_waits_is_read_from_the_store(any_store: Store) -> None:
     def told() -> Figures:
         return {
