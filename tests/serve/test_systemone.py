@@ -23,7 +23,7 @@ from cascade.llm.dialects import Decisions
 from cascade.router import Cascade
 from cascade.stages.base import Heads, Probabilities
 from cascade.ticket import Ticket
-from serve.app import create_app
+from serve.app import OPERATIONS, create_app
 from serve.service import Service
 from serve.store import keys
 from serve.systemone import answered
@@ -227,6 +227,23 @@ def test_other_errors_have_a_type(
     locked: Any = create_app(service_of(auth="keys")).test_client()
     assert trouble(locked.post(path, json=asking()), 401) == "authentication_error"
     assert trouble(locked.get("/v1/models"), 401) == "authentication_error"
+
+
+def test_no_other_address_tells_errors_so(client: Any) -> None:
+    """And both of these say in the document that they do."""
+    shapes = {its.path: its.shape.model.__name__ for its in OPERATIONS}
+    assert {path for path, shape in shapes.items() if shape != "ProblemOut"} == {
+        "/v1/systemone",
+        "/v1/models",
+    }
+    refusals = client.get("/openapi.json").json["paths"]["/v1/systemone"]["post"]["responses"]
+    assert "400" not in refusals, "a body that is no JSON is a 422 here"
+    for status in ("401", "404", "413", "415", "422", "429", "500", "503"):
+        [(media_type, content)] = refusals[status]["content"].items()
+        assert (media_type, content["schema"]) == (
+            "application/json",
+            {"$ref": "#/components/schemas/RefusedOut"},
+        )
 
 
 def test_no_text_is_given_back(client: Any, secret: str) -> None:

@@ -1,14 +1,18 @@
-"""A service that ends requests in every way there is."""
+"""A service that ends requests in every way there is, and a real one that is started once."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+
+from eval.service.running import Running, service
 
 
 class Fake(BaseHTTPRequestHandler):
@@ -65,3 +69,23 @@ def fake() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def started(linear_bundle: Path) -> Iterator[Running]:
+    """A real service with one worker."""
+    with service(linear_bundle, workers=1) as its:
+        yield its
+
+
+def here(function: Callable[..., Any], **given: Any) -> Any:
+    """What a process of its own would tell."""
+    return json.loads(json.dumps(function(**given)))
+
+
+@pytest.fixture
+def quick(started: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts ask the service that is there already, from this process: starts take seconds."""
+    for script in ("load", "overload", "soak"):
+        monkeypatch.setattr(f"eval.service.{script}.call", here)
+        monkeypatch.setattr(f"eval.service.{script}.service", lambda *_: nullcontext(started))

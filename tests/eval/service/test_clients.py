@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eval.child import call
 from eval.service.clients import WARM, Asked, closed_loop, open_loop, requests
 
 TEXTS = [f"ticket {number}" for number in range(40)]
@@ -46,6 +47,11 @@ def test_requests_come_when_they_come(fake: str) -> None:
     assert all(reply.ms > reply.lag >= 0 for reply in told.replies)
     again = Asked.read(open_loop(fake, requests(TEXTS, None), 4, rate=200, seconds=0.5))
     assert [reply.due for reply in again.replies] == dues, "the same seed, the same times"
+
+
+def test_they_may_run_in_a_process_of_their_own(fake: str) -> None:
+    told = Asked.read(call(closed_loop, address=fake, bodies=requests(TEXTS, None), clients=2))
+    assert [reply.status for reply in told.replies] == [200] * 40
 
 
 def test_a_request_names_a_deadline_where_one_is_wanted() -> None:

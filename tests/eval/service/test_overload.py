@@ -52,7 +52,7 @@ def test_but_not_for_ever(answers: list[bytes]) -> None:
     assert until_finished("here:1", ["a", "b"], -1.0) == 2
 
 
-def test_a_real_service_under_too_much(linear_bundle: Path) -> None:
+def test_a_real_service_under_too_much(quick: None, linear_bundle: Path) -> None:
     texts = [f"vpn ☎ is down since this morning, {number}" for number in range(50)]
     told = overload(linear_bundle, texts, workers=1, seconds=1.0, measuring=0.5)
     assert told["capacity"] > 0

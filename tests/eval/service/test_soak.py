@@ -26,7 +26,7 @@ def test_one_look_shows_no_growth() -> None:
     assert slope([Sight(0.0, 100.0, 300.0, 10, 0.0)]) == 0.0
 
 
-def test_a_real_service_is_looked_at(linear_bundle: Path) -> None:
+def test_a_real_service_is_looked_at(quick: None, linear_bundle: Path) -> None:
     texts = [f"vpn ☎ is down since this morning, {number}" for number in range(50)]
     told = soak(linear_bundle, texts, workers=1, minutes=0.02, measuring=0.3)
     assert told["rate"] > 0 and told["requests"] == round(told["rate"] * 1.2)
