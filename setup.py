@@ -38,6 +38,8 @@ TEST = [
     "jevcompat==0.1.1",
     "schemathesis>=4.0,<5",
     "playwright>=1.50,<2",
+    "pyyaml>=6",
+    "packaging>=24",
     "cleanlab>=2.9,<3",
     "ruff>=0.14",
     "mypy>=1.15",
