@@ -28,7 +28,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import errors
 
 from cascade.errors import CascadeError, InputError
-from serve import logs, metrics, tls
+from serve import logs, memory, metrics, tls
 from serve.access import require_a_key
 from serve.app import create_app
 from serve.background import background, receiver
@@ -160,6 +160,7 @@ class Server(BaseApplication):
         that replaces another loads first: until then the others take the connections.
         """
         logs.configure(self.settings.log_level)
+        memory.use_one_heap()
         metrics.started(replaces=self._replaces_another)
         metrics.serves(self.engine.bundle_id)
         store = Store(self.settings.database)

@@ -62,7 +62,6 @@ class Watcher:
             CascadeError: that one cannot be loaded either.
             SQLAlchemyError: the database cannot be used.
         """
-        memory.keep_large_blocks_apart()
         # First of all, so that whoever changes the bundle from now on waits for this worker.
         self._report()
         with self._store.read() as connection:

@@ -47,6 +47,7 @@ def swaps(
     *,
     changes: int = SWAPS,
     clients: int = CLIENTS,
+    deadline_ms: float = DEADLINE_MS,
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Put two bundles into service in turn, while clients ask on connections that they keep.
@@ -56,14 +57,17 @@ def swaps(
         other: a bundle with another id.
         changes: so many.
         clients: ask at the same time, each on one connection, which must not break.
+        deadline_ms: of each request.
         workers: processes of the service; one a core if None.
 
     Returns:
-        ``changes``, ``clients``, ``requests``; ``failed``: requests without a decision;
-        ``bundles``: requests by the bundle that answered; ``seconds_p50``, ``seconds_max``: of a
-        change; ``agree_ms_max``: longest time between the first answer of a new bundle and the
-        last request that still was for the old one; ``ms_p50`` and ``ms_p95`` of requests while a
-        bundle is loaded and ``calm``; ``memory_mib``: of all workers, before and after each change.
+        ``changes``, ``clients``, ``deadline_ms``, ``requests``; ``failed``: requests without a
+        decision; ``statuses``: requests by status, 0 where the connection broke; ``bundles``:
+        decisions by the bundle that answered; ``seconds_p50``, ``seconds_max``: of a change;
+        ``agree_ms_max``: longest time between the first answer of a new bundle and the last
+        request that still was for the old one; ``loading``, ``calm``: ``ms_p50`` and ``ms_p95`` of
+        requests while a bundle was loaded and else; ``memory_mib``: of all workers, before and
+        after each change.
 
     Raises:
         CascadeError: a bundle cannot be served, or a change is refused.
@@ -78,7 +82,7 @@ def swaps(
                 call,
                 ask,
                 address=its.address,
-                bodies=requests(texts, DEADLINE_MS),
+                bodies=requests(texts, deadline_ms),
                 clients=clients,
                 stop=str(stop),
             )
@@ -87,7 +91,8 @@ def swaps(
             finally:
                 stop.touch()
         answers = [Answer(*row) for row in asked.result()]
-    return figures(answers, made) | {"clients": clients, "memory_mib": memory}
+    asked_for = {"clients": clients, "deadline_ms": deadline_ms}
+    return asked_for | figures(answers, made) | {"memory_mib": memory}
 
 
 def _change(its: Running, changes: int) -> tuple[list[float], list[Change]]:
@@ -132,10 +137,12 @@ def figures(answers: Sequence[Answer], made: Sequence[Change]) -> dict[str, Any]
         during = any(change.asked <= its.sent <= change.done for change in made)
         (loading if during else calm).append((its.done - its.sent) * 1000)
     names = [its.bundle for its in decided]
+    statuses = [its.status for its in answers]
     return {
         "changes": len(made),
         "requests": len(answers),
         "failed": len(answers) - len(decided),
+        "statuses": {str(its): statuses.count(its) for its in sorted(set(statuses))},
         "bundles": {name: names.count(name) for name in sorted(set(names))},
         "seconds_p50": round(float(np.median(spent)), 2),
         "seconds_max": round(max(spent), 2),
@@ -162,6 +169,7 @@ def _times(ms: Sequence[float]) -> dict[str, float | None]:
 
 @script("swaps")
 @click.option("--clients", default=CLIENTS, show_default=True)
+@click.option("--deadline-ms", default=DEADLINE_MS, show_default=True, help="Of each request.")
 @click.option("--swaps", "changes", default=SWAPS, show_default=True)
 @click.option(
     "--other",
@@ -170,10 +178,24 @@ def _times(ms: Sequence[float]) -> dict[str, float | None]:
     help="Bundle that is put into service in turn with BUNDLE.",
 )
 def main(
-    bundle: Path, texts: list[str], workers: int, other: Path, changes: int, clients: int
+    bundle: Path,
+    texts: list[str],
+    workers: int,
+    other: Path,
+    changes: int,
+    clients: int,
+    deadline_ms: float,
 ) -> dict[str, Any]:
     """Change the bundle of a service again and again, while clients ask about tickets."""
-    told = swaps(bundle, texts, other, changes=changes, clients=clients, workers=workers)
+    told = swaps(
+        bundle,
+        texts,
+        other,
+        changes=changes,
+        clients=clients,
+        deadline_ms=deadline_ms,
+        workers=workers,
+    )
     click.echo(
         f"{told['changes']} changes under {told['requests']} requests, {told['failed']} failed; "
         f"a change takes {told['seconds_p50']} s (at most {told['seconds_max']}), "

@@ -60,6 +60,7 @@ def test_answers_are_told_apart_by_whether_a_bundle_was_loaded() -> None:
     ]
     told = figures(answers, [change])
     assert (told["requests"], told["failed"]) == (7, 2)
+    assert told["statuses"] == {"0": 1, "200": 5, "503": 1}
     assert told["bundles"] == {"new": 2, "old": 3}
     assert told["loading"]["ms_p50"] == pytest.approx(30.0)
     assert told["calm"]["ms_p50"] == pytest.approx(20.0)
