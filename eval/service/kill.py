@@ -183,6 +183,7 @@ class Client:
     port: int
     seen: Seen
     ending: threading.Event
+    given_up: threading.Event
     failures: list[str] = field(default_factory=list)
 
     def run(self) -> None:
@@ -196,7 +197,7 @@ class Client:
             self._send(ticket, kind, json.dumps({"id": ticket, "text": text, "deadline_ms": 1}))
 
     def _send(self, ticket: str, kind: str, body: str) -> None:
-        while True:
+        while not self.given_up.is_set():
             status, headers, answer = ask(self.port, "POST", "/v1/route", body, key=ticket)
             if status == http.HTTPStatus.OK:
                 repeated = "Idempotency-Replayed" in headers
@@ -237,8 +238,8 @@ def run(
             "CASCADE_CALLBACK_URL": url,
             "CASCADE_CALLBACK_SECRET": secret,
         }
-        service = Service(Path(folder), variables, pauses)
-        clients = [Client(name, service.port, seen, ending) for name in range(CLIENTS)]
+        service, given_up = Service(Path(folder), variables, pauses), threading.Event()
+        clients = [Client(name, service.port, seen, ending, given_up) for name in range(CLIENTS)]
         threads = [threading.Thread(target=client.run) for client in clients]
         for thread in threads:
             thread.start()
@@ -251,6 +252,9 @@ def run(
                 service.start()
                 tell(kill)
             service.wait()
+        except BaseException:
+            given_up.set()  # nobody will answer any more
+            raise
         finally:
             ending.set()
             for thread in threads:
