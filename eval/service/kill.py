@@ -16,18 +16,14 @@ import datetime
 import hmac
 import http.client
 import json
-import os
 import random
 import secrets
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -38,12 +34,11 @@ from sqlalchemy import make_url
 
 from cascade.errors import CascadeError
 from eval.checkout import commit
-from eval.child import ROOT
 from eval.datasets import RESULTS
 from eval.latency import machine
 from eval.service.kill_check import Seen, check
+from eval.service.killable import Service, ask
 
-WORKERS = 2
 CLIENTS = 4
 KINDS = ("easy", "clear", "odd")
 """See `eval.service.kill_server`."""
@@ -57,80 +52,6 @@ REFUSED, HUNG_UP = 0.1, 0.05
 """Shares of the callbacks that are answered with 500, or taken and not answered."""
 PATIENCE = 120.0
 """Seconds until nothing is owed any more, when nobody kills any more."""
-
-
-class Service:
-    """The service, which can be killed and started again at the same address.
-
-    Args:
-        folder: for its log and its temporary files.
-        variables: of its environment.
-        pauses: arguments of `eval.service.kill_server`.
-    """
-
-    def __init__(self, folder: Path, variables: dict[str, str], pauses: tuple[float, ...]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
-        self._command = [sys.executable, "-P", "-m", "eval.service.kill_server", *map(str, pauses)]
-        self._environ = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-            "CASCADE_PORT": str(self.port),
-            "CASCADE_WORKERS": str(WORKERS),
-            "TMPDIR": str(folder),  # whoever is killed leaves something behind
-            **variables,
-        }
-        self.log = folder / "log"
-        self.start()
-
-    def start(self) -> None:
-        """Start it; this does not wait until it is ready."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own command)
-                self._command,
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def wait(self) -> None:
-        """Return when it is ready.
-
-        Raises:
-            CascadeError: it does not start.
-        """
-        end = time.monotonic() + PATIENCE
-        while ask(self.port, "GET", "/readyz")[0] != http.HTTPStatus.OK:
-            if self._process.poll() is not None or time.monotonic() > end:
-                last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
-                raise CascadeError(f"the service did not start: {''.join(last)}")
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        """Kill the master and all workers at once."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def stop(self) -> None:
-        """End it as a system does."""
-        self._process.terminate()
-        self._process.wait()
-
-
-def ask(
-    port: int, method: str, path: str, body: str | None = None, key: str = ""
-) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of a reply; status 0 where there is none."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10.0)
-    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-    try:
-        connection.request(method, path, body, headers)
-        reply = connection.getresponse()
-        return reply.status, dict(reply.headers), reply.read()
-    except (OSError, http.client.HTTPException):
-        return 0, {}, b""
-    finally:
-        connection.close()
 
 
 @contextmanager
@@ -229,8 +150,8 @@ def run(
     Returns:
         What `eval.service.kill_check.check` found.
     """
-    drawn, seen, ending = random.Random(seed), Seen(), threading.Event()
-    secret = secrets.token_hex(16)
+    drawn, seen, secret = random.Random(seed), Seen(), secrets.token_hex(16)
+    ending, given_up = threading.Event(), threading.Event()
     with tempfile.TemporaryDirectory() as folder, receiver(seen, secret, seed) as url:
         database = database or f"sqlite:///{folder}/service.sqlite"
         variables = {
@@ -238,29 +159,29 @@ def run(
             "CASCADE_CALLBACK_URL": url,
             "CASCADE_CALLBACK_SECRET": secret,
         }
-        service, given_up = Service(Path(folder), variables, pauses), threading.Event()
-        clients = [Client(name, service.port, seen, ending, given_up) for name in range(CLIENTS)]
-        threads = [threading.Thread(target=client.run) for client in clients]
-        for thread in threads:
-            thread.start()
-        try:
-            for kill in range(1, kills + 1):
-                if drawn.random() >= STARTED:
-                    service.wait()
-                time.sleep(drawn.uniform(0.0, LONGEST_LIFE))
-                service.kill()
-                service.start()
-                tell(kill)
-            service.wait()
-        except BaseException:
-            given_up.set()  # nobody will answer any more
-            raise
-        finally:
-            ending.set()
+        with closing(Service(Path(folder), variables, pauses)) as service:
+            names = range(CLIENTS)
+            clients = [Client(name, service.port, seen, ending, given_up) for name in names]
+            threads = [threading.Thread(target=client.run) for client in clients]
             for thread in threads:
-                thread.join()
-        found = check(database, seen, PATIENCE)
-        service.stop()
+                thread.start()
+            try:
+                for kill in range(1, kills + 1):
+                    if drawn.random() >= STARTED:
+                        service.wait()
+                    time.sleep(drawn.uniform(0.0, LONGEST_LIFE))
+                    service.kill()
+                    service.start()
+                    tell(kill)
+                service.wait()
+            except BaseException:
+                given_up.set()  # nobody will answer any more
+                raise
+            finally:
+                ending.set()
+                for thread in threads:
+                    thread.join()
+            found = check(database, seen, PATIENCE)
     found["violations"] += [failure for client in clients for failure in client.failures]
     return {"kills": kills} | found
 
