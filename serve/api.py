@@ -12,6 +12,7 @@ from serve.body import parse_json, read_body
 from serve.engine import named
 from serve.intake import Once, Wishes
 from serve.openapi import Operation, parameter
+from serve.parse import parse
 from serve.problems import BUSY, DRAINING, NOT_FOUND, NOT_READY, REUSED_KEY, STORE_DOWN, Problem
 from serve.schemas import (
     MAX_TICKETS,
@@ -23,7 +24,6 @@ from serve.schemas import (
     ReadyOut,
     RouteIn,
     StoredOut,
-    parse,
 )
 from serve.service import service
 from serve.store import decisions

@@ -17,8 +17,9 @@ from serve.api import reply
 from serve.body import parse_json, read_body
 from serve.logs import log
 from serve.openapi import Operation
+from serve.parse import parse
 from serve.problems import CHANGING, REFUSED_BUNDLE, Problem
-from serve.schemas import BundleIn, BundleOut, parse
+from serve.schemas import BundleIn, BundleOut
 from serve.service import service
 from serve.store import Store, deployments
 from serve.store.deployments import ACTIVE, REFUSED, Deployment, Worker

@@ -12,9 +12,10 @@ from serve import examples
 from serve.api import reply
 from serve.body import read_json
 from serve.openapi import Operation
+from serve.parse import parse
 from serve.problems import NOT_FOUND, Problem
 from serve.review import MAX_BODY, By, DecisionId, FeedbackOut, Queue
-from serve.schemas import Id, parse
+from serve.schemas import Id
 from serve.service import service
 from serve.store import decisions, reviews
 from serve.store import feedback as kept

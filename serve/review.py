@@ -17,8 +17,9 @@ from serve import examples
 from serve.api import reply
 from serve.body import read_json
 from serve.openapi import Operation, parameter
+from serve.parse import parse
 from serve.problems import CLAIMED, INVALID_FIELD, NOT_FOUND, Problem
-from serve.schemas import StoredOut, parse
+from serve.schemas import StoredOut
 from serve.service import service
 from serve.store import decisions, reviews
 

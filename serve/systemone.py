@@ -25,8 +25,8 @@ from cascade.ticket import Ticket
 from serve.api import reply
 from serve.body import read_json
 from serve.openapi import JSON, Operation, Shape
+from serve.parse import LONGEST_NAME, MOST_ERRORS
 from serve.problems import BUSY, INVALID_FIELD, MALFORMED, NOT_FOUND, NOT_READY, Kind, Problem
-from serve.schemas import LONGEST_NAME, MOST_ERRORS
 from serve.service import service
 from serve.systemone_schemas import (
     LATEST,
