@@ -24,7 +24,7 @@ from serve.service import service
 from serve.store import Store, deployments
 from serve.store.deployments import ACTIVE, REFUSED, Deployment, Worker
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that the workers have to load a bundle."""
 SWAP = 10.0
 """Seconds that they have to swap; they need a look of theirs, 0.2."""

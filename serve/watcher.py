@@ -28,6 +28,9 @@ LOOK = 0.2
 BEAT = 1.0
 """Seconds between two heartbeats."""
 
+AT_ONCE = 0.25
+"""Share of the workers that load a bundle at the same time; at least one does."""
+
 Load = Callable[[Path], Router]
 """Loads the bundle in a folder; raises `CascadeError` where it cannot."""
 
@@ -124,12 +127,20 @@ class Watcher:
         if wanted is None:
             self._drop()
         elif self._loading is None:
-            self._loading = _Loading(wanted, self._loaded)
+            if wanted.state == ACTIVE or self._may_load(wanted):
+                self._loading = _Loading(wanted, self._loaded)
         elif not self._loading.is_alive():
             self._have(self._loading, wanted)
         if monotonic() - self._beaten >= BEAT:
             self._report()
         self._give_back()
+
+    def _may_load(self, wanted: Deployment) -> bool:
+        """Few load at a time, as while a worker loads its requests take longer."""
+        with self._store.read() as connection:
+            workers = deployments.alive(connection)
+        to_come = [worker.id for worker in workers if worker.prepared != wanted.id]
+        return self._me.id in to_come[: max(1, round(AT_ONCE * len(workers)))]
 
     def _have(self, loading: _Loading, wanted: Deployment) -> None:
         """Go on with what has been loaded, or could not be."""

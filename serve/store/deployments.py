@@ -16,7 +16,7 @@ from sqlalchemy.engine import Row
 from serve.store.tables import deployments, workers
 
 PREPARING, ACTIVE, REFUSED = "preparing", "active", "refused"
-ABANDONED = 150.0
+ABANDONED = 330.0
 """Seconds after which nobody waits any more for a deployment that is still prepared."""
 DEAD = 5.0
 """Seconds without a heartbeat after which a worker counts as dead."""

@@ -94,6 +94,26 @@ def test_one_worker_that_cannot_keeps_all_from_it(
     assert [engine.bundle_id for engine in engines] == ["one", "one"]
 
 
+def test_the_workers_load_one_after_the_other(
+    store: Store, begun: Callable[..., Engine], cascade: Any
+) -> None:
+    loading, most = 0, 0
+
+    def load(path: Path) -> Any:
+        nonlocal loading, most
+        if path == TWO:
+            loading += 1
+            most = max(most, loading)
+            time.sleep(0.1)
+            loading -= 1
+        return type(cascade)(path.name)
+
+    engines = [begun(load), begun(load), begun(load)]
+    put_into_service(store, ONE, "two")
+    assert most == 1
+    assert [engine.bundle_id for engine in engines] == ["two"] * 3
+
+
 def test_a_library_that_stumbles_is_a_refusal_without_its_message(
     store: Store, begun: Callable[..., Engine]
 ) -> None:
