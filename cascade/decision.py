@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Action = Literal["route", "review"]
@@ -74,7 +74,25 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists and scalars, ready for JSON."""
-        plain = asdict(self)
-        plain["alternatives"] = list(plain["alternatives"])
-        plain["stages"] = list(plain["stages"])
-        return plain
+        # Not by `asdict`, which takes a fifth of the time of a ticket that the first stage settles.
+        return {
+            "id": self.id,
+            "queue": self.queue,
+            "confidence": self.confidence,
+            "stage": self.stage,
+            "action": self.action,
+            "alternatives": [
+                {"queue": its.queue, "confidence": its.confidence} for its in self.alternatives
+            ],
+            "labels": {
+                name: {"value": its.value, "confidence": its.confidence}
+                for name, its in self.labels.items()
+            },
+            "stages": [
+                {"name": its.name, "queue": its.queue, "confidence": its.confidence, "ms": its.ms}
+                for its in self.stages
+            ],
+            "bundle": self.bundle,
+            "reason": self.reason,
+            "late": self.late,
+        }

@@ -67,17 +67,20 @@ class Cascade:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stages = tuple(stages)
+        # Told apart once: asking whether something keeps a protocol takes as long as a stage.
+        self._advisers = {at: s for at, s in enumerate(stages) if isinstance(s, Adviser)}
+        self._witnesses = {at: s for at, s in enumerate(stages) if not isinstance(s, Adviser)}
         self.gates = gates
         self.heads = dict(heads)
         self.bundle_id = bundle_id
         self.scope = scope
-        self.pace = Pace([stage.name for stage in stages if isinstance(stage, Adviser)])
+        self.pace = Pace([stage.name for stage in self._advisers.values()])
         self._threads, self._clock = threads, clock
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
             raise BundleError("gates.json: the gates are not those of the bundle's stages")
         for gate in gates.gates:
             gate.check(self.heads)
-        if stages and isinstance(stages[0], Adviser):
+        if 0 in self._advisers:
             raise BundleError(f"{stages[0].name} cannot be the first stage: it may have no answer")
         judges = set(scope.evidence) if scope else set()
         self._judges = [
@@ -125,7 +128,7 @@ class Cascade:
     @property
     def advisers(self) -> dict[str, dict[str, Any]]:
         """Who answers in the llm stage, whether the gates know that model, and how it went."""
-        return {stage.name: stage.state for stage in self.stages if isinstance(stage, Adviser)}
+        return {stage.name: stage.state for stage in self._advisers.values()}
 
     def warm_up(self) -> None:
         """Ask every stage, so that the first ticket is as fast as the next and in time."""
@@ -233,26 +236,26 @@ class Cascade:
         """Numbers of the stages that are asked: those with a say, and models not fitted yet."""
         return [
             at
-            for at, (stage, heard) in enumerate(zip(self.stages, self.gates.asked, strict=True))
-            if heard or (isinstance(stage, Adviser) and not stage.fitted)
+            for at, heard in enumerate(self.gates.asked)
+            if heard or (at in self._advisers and not self._advisers[at].fitted)
         ]
 
     def _ask(
         self, at: int, call: Call, rows: NDArray[np.int64], until: float | None
     ) -> tuple[Gate, NDArray[np.bool_]]:
         """Ask a stage about rows; returns the gate that counts, and which rows it answered."""
-        stage, gate = self.stages[at], self.gates.gates[at]
+        gate, adviser = self.gates.gates[at], self._advisers.get(at)
         texts = [call.texts[i] for i in rows]
-        if isinstance(stage, Adviser):
-            advice = stage.advise(texts, call.joined[QUEUE][rows], until)
+        if adviser:
+            advice = adviser.advise(texts, call.joined[QUEUE][rows], until)
             seen, answered = advice.probabilities, call.note(rows, advice.reasons)
-            gate = gate if stage.fitted else self._unfitted(at)
+            gate = gate if adviser.fitted else self._unfitted(at)
         else:
-            seen, answered = stage.predict(texts), np.ones(len(rows), dtype=np.bool_)
+            seen, answered = self._witnesses[at].predict(texts), np.ones(len(rows), dtype=np.bool_)
         call.take(at, seen, rows, answered, gate.joins)
         if self.scope and at in self._judges:
             joined = call.joined[QUEUE][rows]
-            call.outside[rows] = self.scope.outside(stage.name, seen[SIGNALS], joined)
+            call.outside[rows] = self.scope.outside(self.stage_names[at], seen[SIGNALS], joined)
         return gate, answered
 
     def _unfitted(self, number: int) -> Gate:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -30,6 +31,10 @@ from train.fit import train
 from train.options import Options
 from train.promise import Promise
 from train.starter import generate, write
+
+# How long an example takes is the machine's affair, and what else it does.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 ROOT = Path(__file__).parent.parent
 STARTER_COLUMNS = Columns(

@@ -294,9 +294,7 @@ def loads_and_answers_or_says_so(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bundle.json", "gates.json", "linear/config.json"])
 @given(choice=st.data())
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_well_sealed_bundle_of_any_content_loads_or_says_what_is_wrong(
     copy: Path, seal: Seal, name: str, choice: st.DataObject
 ) -> None:
@@ -314,9 +312,7 @@ def test_a_well_sealed_bundle_of_any_content_loads_or_says_what_is_wrong(
 
 
 @given(choice=st.data())
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_flipped_bytes_are_found(copy: Path, choice: st.DataObject) -> None:
     name = choice.draw(st.sampled_from(names(copy)))
     before = (copy / name).read_bytes()

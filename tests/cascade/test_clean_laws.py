@@ -51,7 +51,7 @@ def keeps_its_laws(text: str) -> None:
     assert cleaned == "\n".join(" ".join(line.split()) for line in cleaned.split("\n"))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(TEXTS)
 @example("\x00\ud800")
 @example("&&#97;mp;lt;" * 9)
@@ -60,7 +60,7 @@ def test_any_text_gives_a_fixed_point_in_valid_utf8(text: str) -> None:
     keeps_its_laws(text)
 
 
-@settings(max_examples=EXAMPLES // 5, deadline=None)
+@settings(max_examples=EXAMPLES // 5)
 @given(composed(), st.sets(st.sampled_from(STEPS)))
 @example("caſe #12345, <ſcript>", {"characters"})  # matches "case", and lower() leaves it
 def test_idempotent_whatever_steps_run(text: str, without: set[str]) -> None:
@@ -68,7 +68,7 @@ def test_idempotent_whatever_steps_run(text: str, without: set[str]) -> None:
     assert clean(once, frozenset(without)) == once
 
 
-@settings(max_examples=EXAMPLES // 3, deadline=None)
+@settings(max_examples=EXAMPLES // 3)
 @given(TEXTS)
 def test_a_text_that_no_pass_settles_ends_in_bare_words(text: str) -> None:
     """The bound on the passes is enough as no step changes bare words."""

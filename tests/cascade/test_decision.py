@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 
 import pytest
 
@@ -49,6 +50,11 @@ def test_a_decision_is_plain_json() -> None:
 def test_a_decision_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         DECISION.queue = "other"  # type: ignore[misc]
+
+
+def test_no_field_is_left_out() -> None:
+    assert json.loads(json.dumps(asdict(DECISION))) == json.loads(json.dumps(DECISION.to_dict()))
+    assert list(DECISION.to_dict()) == [field.name for field in fields(Decision)]
 
 
 @pytest.mark.parametrize(

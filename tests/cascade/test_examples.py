@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.errors import BundleError
@@ -50,7 +50,6 @@ def bm25_by_the_book(documents: Sequence[str], query: str, k1: float, b: float) 
 
 
 @given(DOCUMENTS, st.sampled_from(["red paint", "blue", "green ink red", "unknown words", ""]))
-@settings(deadline=None)
 def test_the_search_is_bm25_best_first_and_ties_by_row(documents: list[str], query: str) -> None:
     engine = BM25(k1=1.2, b=0.6)
     engine.index(documents)
@@ -68,7 +67,6 @@ def test_the_search_is_bm25_best_first_and_ties_by_row(documents: list[str], que
 
 
 @given(DOCUMENTS, st.integers(0, 14))
-@settings(deadline=None)
 def test_fewer_neighbours_are_the_first_of_more(documents: list[str], k: int) -> None:
     engine = BM25()
     engine.index(documents)
@@ -79,7 +77,6 @@ def test_fewer_neighbours_are_the_first_of_more(documents: list[str], k: int) ->
 
 
 @given(DOCUMENTS, st.lists(st.tuples(st.sampled_from(["red", "blue ink", ""]), st.integers(0, 90))))
-@settings(deadline=None)
 def test_what_is_kept_of_a_search_is_what_a_search_finds(
     documents: list[str], asked: list[tuple[str, int]]
 ) -> None:
@@ -194,7 +191,6 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.sampled_from(["vpn login", "invoice", "slow new mail", ""]), st.integers(0, 9))
-@settings(deadline=None)
 def test_laws_of_the_examples(rows: list[tuple[str, str]], ticket: str, k: int) -> None:
     pool = pool_of(*rows)
     candidates = ["access", "bug"]

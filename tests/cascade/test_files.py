@@ -376,7 +376,7 @@ def tables(draw: st.DrawFn) -> list[dict[str, str]]:
 
 
 @given(tables(), st.sampled_from([("csv", ","), ("tsv", "\t")]), st.sampled_from(["\n", "\r\n"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_csv_writer_wrote_is_read_back(
     tmp_path: Path, rows: list[dict[str, str]], kind: tuple[str, str], end: str
 ) -> None:
@@ -391,7 +391,7 @@ def test_what_csv_writer_wrote_is_read_back(
 
 
 @given(tables(), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_json_dumps_wrote_is_read_back(
     tmp_path: Path, rows: list[dict[str, str]], ascii_only: bool
 ) -> None:
@@ -402,7 +402,7 @@ def test_what_json_dumps_wrote_is_read_back(
 
 
 @given(st.binary(max_size=300), st.sampled_from([".csv", ".tsv", ".jsonl", ".csv.gz", ".parquet"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_rows_or_an_input_error(tmp_path: Path, data: bytes, end: str) -> None:
     path = tmp_path / f"t{end}"
     path.write_bytes(data)

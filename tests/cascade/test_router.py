@@ -509,7 +509,7 @@ def test_an_adviser_that_is_down_has_not_shown_what_it_takes() -> None:
     assert timed.cascade.pace.expect("c", 10) == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.integers(1, 3000), min_size=1, max_size=RECENT // 2),
     st.floats(1, 20_000),

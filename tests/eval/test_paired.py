@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.paired import drop, macro_f1s
@@ -14,7 +14,6 @@ CLASSES = 4
 ANSWERS = st.lists(st.tuples(*[st.integers(0, CLASSES - 1)] * 3), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_counted_once_each_it_is_macro_f1(answers: list[tuple[int, int, int]]) -> None:
     y, guess, _ = np.asarray(answers).T
@@ -22,7 +21,6 @@ def test_counted_once_each_it_is_macro_f1(answers: list[tuple[int, int, int]]) -
     assert f1 == pytest.approx(macro_f1(y, guess, CLASSES))
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_counted_twice_a_ticket_is_there_twice(answers: list[tuple[int, int, int]]) -> None:
     y, guess, times = np.asarray(answers).T
@@ -31,7 +29,6 @@ def test_counted_twice_a_ticket_is_there_twice(answers: list[tuple[int, int, int
     assert f1 == pytest.approx(macro_f1(y.repeat(times), guess.repeat(times), CLASSES))
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_what_one_loses_the_other_gains(answers: list[tuple[int, int, int]]) -> None:
     y, one, other = np.asarray(answers).T

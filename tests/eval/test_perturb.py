@@ -32,7 +32,7 @@ def test_the_seed_alone_decides(name: str) -> None:
     assert made(name) == made(name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(), seed=st.integers(0, 9), name=st.sampled_from(sorted(SMALL)))
 def test_any_text_can_be_changed_and_none_is_emptied(text: str, seed: int, name: str) -> None:
     assert made(name, text, seed).strip() or not text.strip()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.labelled import Labelled
@@ -66,7 +66,6 @@ def test_equally_long_tickets_are_one_slice() -> None:
     assert list(of(rows(labelled(["vpn is slow"] * 30)), "length")) == ["3 words"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
 def test_each_ticket_is_in_one_slice_of_each_kind(lengths: list[int]) -> None:
     found = rows(labelled(["mail " * n for n in lengths]))

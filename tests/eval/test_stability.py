@@ -135,6 +135,8 @@ def test_stored_answers_keep_the_cascade_stable_and_hide_no_fickle_server(
     open_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eval.stability.RUNS", RUNS[:3])
+    # Whoever connects beyond the backlog tries again after a second, too late for an answer.
+    monkeypatch.setattr(ThreadingHTTPServer, "request_queue_size", 64)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Fickle)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -149,7 +149,7 @@ def believers(thresholds: list[float]) -> Cascade:
 beliefs = st.builds(lambda queue, sure: 100 * queue + sure, st.integers(0, 2), st.integers(34, 99))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.lists(beliefs, min_size=3, max_size=3), min_size=1, max_size=8),
     st.lists(st.sampled_from([0.4, 0.6, 0.8, 0.95]), min_size=3, max_size=3),

@@ -15,9 +15,7 @@ from serve.app import create_app
 from serve.logs import JsonFormatter
 
 JSON = "application/json"
-shared = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200
-)
+shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 
 
 def assert_problem(reply: Any, status: int) -> None:

@@ -76,7 +76,7 @@ seeds = st.integers(0, 10_000)
 
 
 @given(seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_plan_costs_more_than_looking_at_all_tickets_or_acting_on_all(seed: int) -> None:
     run, costs = arbitrary(seed)
     found = cost(run, least_cost(run, costs), costs)
@@ -85,7 +85,7 @@ def test_no_plan_costs_more_than_looking_at_all_tickets_or_acting_on_all(seed: i
 
 
 @given(seeds, st.integers(0, K), st.integers(0, K - 1), st.floats(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_dearer_errors_never_make_a_queue_settle_earlier(
     seed: int, true: int, chosen: int, more: float
 ) -> None:
@@ -99,7 +99,7 @@ def test_dearer_errors_never_make_a_queue_settle_earlier(
 
 
 @given(seeds, st.floats(0, 100), st.floats(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_dearer_look_sends_no_ticket_to_review_that_stops_where_it_did(
     seed: int, review: float, more: float
 ) -> None:
@@ -130,7 +130,7 @@ def test_nor_does_it_raise_the_share_of_review_once_stops_are_chosen_anew(seed: 
     st.sampled_from([0, 0.5, 3, 50]),
     st.sampled_from([("p95", 20), ("p50", 5), ("p99", 400)]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_budgets_are_kept_on_the_tickets_that_they_were_chosen_on(
     seed: int, encoder: float, llm: float, speed: tuple[str, int]
 ) -> None:
@@ -144,7 +144,7 @@ def test_budgets_are_kept_on_the_tickets_that_they_were_chosen_on(
 
 
 @given(seeds, st.integers(2, 8), st.integers(0, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_so_they_are_where_many_tickets_are_equally_sure(seed: int, steps: int, most: int) -> None:
     run = world(300, seed)
     coarse = [softmax(np.round(np.log(array + 1e-3) * steps) / steps) for array in run.joined]
@@ -185,7 +185,7 @@ def test_the_same_tickets_give_the_same_plan() -> None:
 
 
 @given(seeds)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_search_counts_on_each_ticket_to_go_where_its_gate_sends_it(seed: int) -> None:
     run, costs = arbitrary(seed)
     ladders = _Ladders(run, 0, miss_costs(run, costs))

@@ -341,7 +341,7 @@ def test_one_that_answers_nothing_or_next_to_nothing_harms_nothing(n: int, answe
     assert_mute(*with_adviser(n, Asked(y, knows(y, 0.95), answers)))
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(st.integers(30, 300), st.floats(0.0, 1.0), st.floats(0.1, 1.0))
 def test_one_that_is_always_wrong_harms_nothing(n: int, sure: float, answers: float) -> None:
     y = truth(n)

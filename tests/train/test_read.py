@@ -229,7 +229,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"
 
 
 @given(st.lists(st.tuples(texts, st.sampled_from(["a", "b", "", "rare"])), max_size=40))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_row_is_lost_whatever_is_in_the_file(
     tmp_path: Path, rows: list[tuple[str, str]]
 ) -> None:

@@ -83,7 +83,7 @@ def test_similarity_decides_as_it_should_at_both_ends() -> None:
     st.lists(st.lists(st.sampled_from(WORDS), min_size=3, max_size=12), min_size=10, max_size=40),
     st.data(),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_near_duplicates_are_on_one_side(letters: list[list[str]], data: st.DataObject) -> None:
     """Copies that differ in case and punctuation have the same shingles, so they are one group."""
     texts = [" ".join(words) for words in letters]

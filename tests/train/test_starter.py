@@ -150,7 +150,7 @@ def test_near_duplicates_are_found_when_there_are_some(tickets: list[StarterTick
 
 
 @given(seed=st.integers(0, 2**32), short=st.integers(0, 12), more=st.integers(0, 8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_first_tickets_do_not_depend_on_how_many_follow(
     seed: int, short: int, more: int
 ) -> None:

@@ -29,7 +29,7 @@ def test_a_lucky_lower_threshold_is_not_taken() -> None:
     assert 0.6 < least_regret_threshold(confidence, here, later, y) <= 0.9
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.1))
 def test_settling_early_costs_no_more_than_the_regret(seed: int, regret: float) -> None:
     random = np.random.default_rng(seed)

@@ -195,5 +195,5 @@ class Model(RuleBasedStateMachine):
         assert getattr(self, "probing", 0) in (0, 1)
 
 
-Model.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Model.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestAnyOrderOfCalls = Model.TestCase

@@ -275,7 +275,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(given_reply=st.dictionaries(st.sampled_from(["choices", "answers"]), JSON))
 def test_whatever_a_server_says_it_is_no_answer_or_a_distribution(
     name: str, given_reply: dict[str, Any]

@@ -86,7 +86,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 @example("This is John Smith 12 Main Street")
 def test_any_text_is_taken_and_a_second_time_changes_nothing(text: str) -> None:

@@ -155,7 +155,7 @@ def test_a_batch_without_a_deadline_waits_for_a_silent_server_once(
     expected = without_llm(cascade).route(texts)
     began = time.monotonic()
     decisions = cascade.route(texts)
-    assert (time.monotonic() - began) * 1000 < 500 + MARGIN_MS
+    assert time.monotonic() - began < 3, "twelve waits would take six seconds"
     assert [said(d) for d in decisions] == [said(d) for d in expected]
     assert len(server.requests) == 1
     assert counts(cascade) == {"late": 12}

@@ -108,7 +108,7 @@ def questions() -> st.SearchStrategy[Question]:
     return st.builds(Question, texts, st.just(QUEUES), examples.map(tuple), descriptions)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(questions(), st.integers(400, 4000))
 def test_the_budget_is_kept(question: Question, budget: int) -> None:
     try:

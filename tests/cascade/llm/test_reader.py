@@ -77,7 +77,7 @@ def test_a_ticket_like_none_of_the_examples_has_no_answer(built_in: Reader) -> N
     assert "giraffe" not in caught.value.reason
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.text(max_size=300),
     st.integers(2, MAX_CANDIDATES),

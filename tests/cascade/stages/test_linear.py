@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import hstack
@@ -123,7 +123,6 @@ def test_contributions_add_up_to_the_difference_of_the_logits(pair: Pair, texts:
 
 
 @given(st.text(max_size=80))
-@settings(deadline=None)
 def test_any_text_is_split_as_scikit_learn_splits_it(text: str) -> None:
     for kind in BOTH:
         model = TfidfVectorizer(

@@ -163,7 +163,7 @@ def test_with_few_queues_all_are_candidates(queues: int) -> None:
     assert question.candidates == pool.heads["queue"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(MAX_CANDIDATES + 1, 80), st.integers(0, 2**32 - 1), st.data())
 def test_the_shortlist_of_many_queues(queues: int, seed: int, data: Any) -> None:
     """At most 20, in the bundle's order: the neighbours' queues, then the likeliest."""
@@ -225,7 +225,7 @@ def test_the_prompts_ticket_is_masked() -> None:
         assert secret not in question.ticket
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(2, 60), st.integers(0, 2**32 - 1))
 def test_what_is_spread_is_a_distribution(queues: int, seed: int) -> None:
     """Of queues outside the shortlist it repeats what was believed."""

@@ -205,7 +205,7 @@ def test_names_stand_apart_and_below_the_top(ends: list[float], gap: float) -> N
         max_size=6,
     )
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_names_of_a_few_points_cover_none_of_each_other(
     points: list[tuple[float, float, str]],
 ) -> None:

@@ -156,9 +156,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["claim", "lose", "do"]), st.integers
 
 
 @given(steps=STEPS)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_in_any_order_of_events_each_job_is_done_once(
     store: Store, steps: list[tuple[str, int]]
 ) -> None:
