@@ -1,6 +1,6 @@
 """The documents' tables of figures, written from the kept results: ``python -m eval.summary``.
 
-Between ``<!-- figures NAME -->`` and ``<!-- end -->`` in the README and docs/figures.md stands what
+Between ``<!-- figures NAME -->`` and ``<!-- end -->`` in the README and in docs/ stands what
 eval/results/NAME.json says. A test keeps the two equal.
 """
 
@@ -17,8 +17,15 @@ import click
 from cascade.errors import InputError
 from eval.datasets import RESULTS, ROOT
 from eval.report.wording import milliseconds, percent, precise, score, scores
+from eval.service import figures as service
 
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "figures.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    ROOT / "docs" / "figures.md",
+    ROOT / "docs" / "operations.md",
+)
+SERVICE = "service"
+"""The part that is told by the scripts of `eval.service`."""
 PART = re.compile(r"(<!-- figures (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -30,6 +37,8 @@ def filled(text: str, results: Path = RESULTS) -> str:
     """
 
     def fill(found: re.Match[str]) -> str:
+        if found["name"] == SERVICE:
+            return found[1] + "\n".join(["", *service.lines(results), "", ""]) + found[3]
         file = results / f"{found['name']}.json"
         if not file.is_file():
             raise InputError(f"{file}: no such file; cascade study {found['name']} --keep {file}")

@@ -321,7 +321,11 @@ def test_a_truncated_gzip_file(tmp_path: Path) -> None:
         list(read_rows(path, ["text"]))
 
 
-@pytest.mark.parametrize("data", [b"text\nnot gzip'd\n", gzip.compress(b"text\na\n") + b"junk"])
+@pytest.mark.parametrize(
+    "data",
+    [b"text\nnot gzip'd\n", gzip.compress(b"text\na\n") + b"junk"],
+    ids=["plain", "junk behind"],  # the second one holds the time at which it is made
+)
 def test_a_file_that_is_not_gzip_inside(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.csv.gz"
     path.write_bytes(data)

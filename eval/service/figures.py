@@ -1,0 +1,60 @@
+"""What the scripts of this folder found, as Markdown for docs/operations.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from eval.report.wording import milliseconds, percent
+
+
+def lines(results: Path) -> list[str]:
+    """The table of the load test, and a line for each of the other scripts.
+
+    Raises:
+        OSError: the results of one are missing.
+    """
+    load, overload, kills, swaps = (
+        json.loads((results / f"service_{name}.json").read_text(encoding="utf-8"))
+        for name in ("load", "overload", "kill", "swaps")
+    )
+    machine, answered = load["machine"], overload["answered"]
+    refused = sum(overload["shed"].values())
+    return [
+        f"`{load['bundle'].rpartition('-')[0]}` on {machine['cores']} cores ({machine['cpu']}), "
+        f"{load['workers']} workers, deadline {load['deadline_ms']:g} ms, clients on the machine:",
+        "",
+        "| clients | p50 | p95 | p99 | tickets a second | refused |",
+        "|---:|---:|---:|---:|---:|---:|",
+        *(_row(clients, its, load["tickets"]) for clients, its in load["clients"].items()),
+        "",
+        f"- HTTP and the store add {milliseconds(load['overhead_ms'])} ms at p50 to a ticket that "
+        f"the first stage settles ({milliseconds(load['in_process_ms'])} ms in the process).",
+        f"- At twice the capacity ({overload['rate']:.0f} tickets a second) "
+        f"{percent(answered['share'])} are answered, p95 {milliseconds(answered['ms_p95'])} ms, "
+        f"{percent(refused)} refused with `Retry-After`, {overload['errors']} other errors; the "
+        f"{overload['pending']:,} pending ones were finished {overload['finished_seconds']:.0f} s "
+        "later.",
+        *(_killed(kind, its) for kind, its in kills.items()),
+        f"- {swaps['changes']} changes of bundle under {swaps['requests']:,} requests of "
+        f"{swaps['clients']} clients with {swaps['deadline_ms'] / 1000:g} s of time: "
+        f"{swaps['failed']} failed; all workers agreed within "
+        f"{swaps['agree_ms_max'] / 1000:.2f} s; p95 {milliseconds(swaps['loading']['ms_p95'])} ms "
+        f"while one was loaded, {milliseconds(swaps['calm']['ms_p95'])} ms else.",
+    ]
+
+
+def _row(clients: str, its: dict[str, Any], tickets: int) -> str:
+    times = " | ".join(f"{milliseconds(its[name])} ms" for name in ("ms_p50", "ms_p95", "ms_p99"))
+    return f"| {clients} | {times} | {its['per_second']:.0f} | {its['errors']} of {tickets:,} |"
+
+
+def _killed(kind: str, its: dict[str, Any]) -> str:
+    name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[kind]
+    return (
+        f"- {its['kills']} times `kill -9` at random moments, {name}: of {its['tickets']:,} "
+        f"tickets {len(its['violations'])} lost or decided twice; {its['pending']:,} later "
+        f"answers, each once, {its['callbacks_repeated']} of their callbacks posted again under "
+        "the same id."
+    )
