@@ -70,10 +70,8 @@ class Cascade:
         # Told apart once: asking whether something keeps a protocol takes as long as a stage.
         self._advisers = {at: s for at, s in enumerate(stages) if isinstance(s, Adviser)}
         self._witnesses = {at: s for at, s in enumerate(stages) if not isinstance(s, Adviser)}
-        self.gates = gates
-        self.heads = dict(heads)
+        self.gates, self.heads, self.scope = gates, dict(heads), scope
         self.bundle_id = bundle_id
-        self.scope = scope
         self.pace = Pace([stage.name for stage in self._advisers.values()])
         self._threads, self._clock = threads, clock
         if [gate.stage for gate in gates.gates] != [stage.name for stage in stages]:
