@@ -14,7 +14,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from serve.api import reply
-from serve.body import parse_json, read_body
+from serve.body import read_json
 from serve.logs import log
 from serve.openapi import Operation
 from serve.parse import parse
@@ -37,7 +37,7 @@ deploy = Blueprint("deploy", __name__)
 @deploy.post("/v1/admin/bundle")
 def change() -> Response:
     """Put a bundle into service."""
-    asked = parse(BundleIn, parse_json(read_body(request, MAX_BODY)))
+    asked = parse(BundleIn, read_json(request, MAX_BODY))
     parts = service()
     its, workers = put_into_service(parts.store, parts.settings.bundle, asked.path)
     return reply({"bundle": its.bundle, "path": its.path, "workers": workers})

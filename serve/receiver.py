@@ -16,14 +16,13 @@ import hmac
 import ipaddress
 import ssl
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpcore
 
 from cascade.errors import InputError
-from cascade.llm.address import METADATA, START_SECONDS, Guard, resolve
+from cascade.llm.address import METADATA, Guard
 from cascade.llm.base import NoAnswer
 from serve.settings import SHORTEST_SECRET
 
@@ -115,42 +114,16 @@ class Receiver:
 
 
 class Pinned(Guard):
-    """Connects to addresses that were checked, for httpcore; time limits are moments, as there."""
+    """Connects to any server's address, but to none that hands out keys."""
 
-    def __init__(self) -> None:
-        super().__init__(allow_public=True)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Resolve once, check, and connect to what was found.
+    def examine(self, addresses: Sequence[str]) -> None:
+        """Look at the numeric addresses of a name before any is called.
 
         Raises:
-            Undelivered: one of the name's addresses may not be called.
-            httpcore.ConnectError: no such name, or nobody listens.
-            httpcore.ConnectTimeout: the moment ``timeout`` has come.
+            Undelivered: one of them may not be called.
         """
-        until = time.monotonic() + START_SECONDS if timeout is None else timeout
-        try:
-            found = resolve(host, port, until)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout from None
-        except OSError:
-            raise httpcore.ConnectError from None
-        if not all(map(may_be_called, found)):
+        if not all(map(may_be_called, addresses)):
             raise Undelivered("the receiver is at an address that may not be called")
-        failure: httpcore.NetworkError | httpcore.ConnectTimeout = httpcore.ConnectError()
-        for ip in found:
-            try:
-                return super().connect_tcp(ip, port, until)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
 
 
 def may_be_called(address: str) -> bool:

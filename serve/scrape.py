@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -18,12 +17,11 @@ from cascade import __version__
 from serve import metrics
 from serve.openapi import Operation
 from serve.service import service
-from serve.store import DOWN, Store, jobs
-from serve.store.backlog import REVIEW, backlog
+from serve.store import DOWN, Store
+from serve.store.backlog import backlog
 
 scrape = Blueprint("scrape", __name__)
 MEDIA_TYPE = "text/plain"
-KINDS = (REVIEW, jobs.FINISH, jobs.CALLBACK)
 
 
 class Everything:
@@ -56,16 +54,15 @@ class Everything:
         )
         try:
             with self._store.read() as connection:
-                found = {its.kind: its for its in backlog(connection)}
+                found = backlog(connection)
         except DOWN:
             up.add_metric((), 0)
             yield up
             return
         up.add_metric((), 1)
-        for kind in KINDS:
-            its = found.get(kind)
-            count.add_metric((kind,), its.waiting if its else 0)
-            age.add_metric((kind,), max(time.time() - its.oldest, 0.0) if its else 0.0)
+        for kind, its in found.items():
+            count.add_metric((kind,), its.waiting)
+            age.add_metric((kind,), its.age)
         yield from (up, count, age)
 
 

@@ -100,7 +100,7 @@ def live() -> Response:
             "bundle": engine.bundle_id,
             "day": _day(connection, serving, now),
             "recent": _recent(connection, now),
-            **_waiting(connection, now),
+            **_waiting(connection),
             "llm": _llm(serving),
             "workers": _workers(connection, serving),
         }
@@ -128,14 +128,13 @@ def _recent(connection: Connection, now: float) -> dict[str, Any] | None:
     return {"seconds": RECENT, "tickets": times.tickets, "p50_ms": p50, "p95_ms": p95}
 
 
-def _waiting(connection: Connection, now: float) -> dict[str, Any]:
-    found = {its.kind: its for its in backlog(connection)}
-    told = {}
-    for name, kind in (("review", REVIEW), ("pending", jobs.FINISH), ("callbacks", jobs.CALLBACK)):
-        its = found.get(kind)
-        age = round(max(now - its.oldest, 0.0), 1) if its else 0.0
-        told[name] = {"waiting": its.waiting if its else 0, "oldest_seconds": age}
-    return told
+def _waiting(connection: Connection) -> dict[str, Any]:
+    found = backlog(connection)
+    names = {"review": REVIEW, "pending": jobs.FINISH, "callbacks": jobs.CALLBACK}
+    return {
+        name: {"waiting": found[kind].waiting, "oldest_seconds": round(found[kind].age, 1)}
+        for name, kind in names.items()
+    }
 
 
 def _llm(serving: Serving | None) -> dict[str, Any] | None:

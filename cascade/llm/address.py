@@ -19,7 +19,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -189,10 +189,10 @@ class Guard(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Resolve, check, and connect to the first address that answers.
+        """Resolve, `examine`, and connect to the first address that answers.
 
         Raises:
-            NoAnswer: ``forbidden``, one of its addresses is neither loopback nor private.
+            NoAnswer: see `examine`.
             httpcore.ConnectError: no such name, or nobody listens.
             httpcore.ConnectTimeout: the moment ``timeout`` has come.
         """
@@ -203,8 +203,7 @@ class Guard(httpcore.NetworkBackend):
             raise httpcore.ConnectTimeout from None
         except OSError:
             raise httpcore.ConnectError from None
-        if not self._allow_public and not all(map(is_internal, found)):
-            raise NoAnswer("forbidden", "the LLM server's address is neither loopback nor private")
+        self.examine(found)
         failure: type[Exception] = httpcore.ConnectError
         for tried, ip in enumerate(found):
             try:
@@ -218,6 +217,15 @@ class Guard(httpcore.NetworkBackend):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return _Stream(sock)
         raise failure
+
+    def examine(self, addresses: Sequence[str]) -> None:
+        """Look at the numeric addresses of a name before any is called.
+
+        Raises:
+            NoAnswer: ``forbidden``, one of them is neither loopback nor private.
+        """
+        if not self._allow_public and not all(map(is_internal, addresses)):
+            raise NoAnswer("forbidden", "the LLM server's address is neither loopback nor private")
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from cascade.errors import InputError
+from cascade.llm import address as address_book
 from cascade.ticket import Ticket
 from serve import receiver as receivers
 from serve import worker
@@ -362,7 +363,7 @@ def test_addresses_that_hand_out_keys_are_never_called(
 ) -> None:
     assert not may_be_called(address)
     # Where a name has several addresses, one of them is enough to refuse it.
-    monkeypatch.setattr(receivers, "resolve", lambda *_: ["127.0.0.1", address])
+    monkeypatch.setattr(address_book, "resolve", lambda *_: ["127.0.0.1", address])
     with pytest.raises(Undelivered, match="may not be called"):
         Receiver("http://desk.example/", SECRET).post("1", b"{}")
 
@@ -384,7 +385,7 @@ def test_a_name_is_resolved_once_and_its_address_kept(
         asked.append(host)
         return ["127.0.0.1"] if len(asked) == 1 else ["169.254.169.254"]
 
-    monkeypatch.setattr(receivers, "resolve", rebinding)
+    monkeypatch.setattr(address_book, "resolve", rebinding)
     port = desk.server.server_port
     assert Receiver(f"http://desk.example:{port}/hook", SECRET).post("1", b"{}") == 204
     assert asked == ["desk.example"]
@@ -393,7 +394,7 @@ def test_a_name_is_resolved_once_and_its_address_kept(
 
 
 def test_the_next_address_is_tried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receivers, "resolve", lambda *_: ["::1", "127.0.0.1"])
+    monkeypatch.setattr(address_book, "resolve", lambda *_: ["::1", "127.0.0.1"])
     url = f"http://desk.example:{desk.server.server_port}/"
     assert Receiver(url, SECRET).post("1", b"{}") == 204
 
@@ -403,7 +404,7 @@ def test_a_certificate_has_to_be_trusted(tmp_path: Path, monkeypatch: pytest.Mon
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("desk.example").configure_cert(context)
-    monkeypatch.setattr(receivers, "resolve", lambda *_: ["127.0.0.1"])
+    monkeypatch.setattr(address_book, "resolve", lambda *_: ["127.0.0.1"])
 
     def answer(called: socket.socket) -> None:
         with suppress(ssl.SSLError), context.wrap_socket(called, server_side=True) as secure:
