@@ -21,7 +21,7 @@ from serve import metrics, scrape
 from serve.app import create_app
 from serve.problems import KINDS
 from serve.settings import Settings
-from serve.store import Store
+from serve.store import Store, backlog
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -71,7 +71,7 @@ def test_each_value_that_is_watched_exists(service: Any) -> None:
     known = {
         "rule": rules,
         "kind": {kind.type.rsplit("/", 1)[-1] for kind in KINDS},
-        "for": set(scrape.KINDS),
+        "for": set(backlog.KINDS),
         "action": {"route", "review"},
         "how": {"late", "pending", "shallow"},
     }
