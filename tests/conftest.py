@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from cascade.bundle import Bundle, Columns
-from cascade.bundle import write as write_bundle
 from cascade.gate import NEVER, Gate, Gates, Join
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
+from cascade.saving import write as write_bundle
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from train.fit import train
 from train.options import Options

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade import bundle
 from cascade.batch import output_columns
 from cascade.bundle import Bundle, Manifest
 from cascade.clean import VERSION as CLEAN_VERSION
@@ -21,6 +20,7 @@ from cascade.loading import GATES
 from cascade.machine import versions
 from cascade.queues import read_descriptions
 from cascade.router import Cascade
+from cascade.saving import check_target, write
 from cascade.scope import FOLDER, Scope
 from cascade.stages.base import QUEUE
 from train.gates import lead_through
@@ -55,7 +55,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
         CascadeError: the file cannot be used, or nothing can be learned from it.
         train.encoder.Interrupted: Ctrl-C while fine-tuning; the same call goes on from there.
     """
-    bundle.check_target(out)
+    check_target(out)
     _check_names(options.columns.also)
     tickets, held, split = read_split(path, options, say)
     heads = _heads(path, tickets, options.out_of_scope)
@@ -119,7 +119,7 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     }
     manifest = _manifest(out, data, heads, cascade.stage_names, figures, options)
     made.files["card.md"] = with_plan(model_card(manifest, made.notes), gates.plan).encode()
-    written = bundle.write(out, manifest, made.files)
+    written = write(out, manifest, made.files)
     _checkpoint_file(out).unlink(missing_ok=True)
     for line in ["", *table(figures), "", f"wrote {out} ({written.id})"]:
         say(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.bundle import CARD, Bundle, Columns, write
+from cascade.bundle import CARD, Bundle, Columns
 from cascade.errors import ColumnError, InputError
 from cascade.files import read_rows
 from cascade.gate import Gates
@@ -18,6 +18,7 @@ from cascade.llm.mask import mask
 from cascade.llm.settings import LLMSettings
 from cascade.loading import GATES, load_gates, load_scope, load_stages, open_bundle
 from cascade.machine import cores
+from cascade.saving import write
 from cascade.stages.base import QUEUE, Adviser, Probabilities, Stage
 from cascade.stages.llm import LLMStage
 from train.arrange import arranged, expected

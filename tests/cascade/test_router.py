@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade.bundle import Bundle, write
+from cascade.bundle import Bundle
 from cascade.decision import Decision
 from cascade.errors import BundleError
 from cascade.gate import Gate, Gates, Join
 from cascade.pace import PATIENCE, RECENT
 from cascade.router import NO_TEXT, TOO_LATE, Cascade
+from cascade.saving import write
 from cascade.stages.base import Advice
 from cascade.ticket import Ticket
 from train.starter import generate

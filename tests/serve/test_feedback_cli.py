@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cascade.bundle import Columns, Manifest, write
+from cascade.bundle import Columns, Manifest
 from cascade.clean import VERSION as CLEANING
 from cascade.errors import BundleError, InputError
 from cascade.files import Row, read_rows
+from cascade.saving import write
 from cascade.stages.base import QUEUE
 from serve.feedback_cli import feedback as verb
 from serve.store import Store, decisions, feedback, new_id

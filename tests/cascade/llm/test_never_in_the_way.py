@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from cascade.bundle import Bundle, write
+from cascade.bundle import Bundle
 from cascade.decision import Decision
 from cascade.gate import Gates, join
 from cascade.llm.settings import LLMSettings
 from cascade.router import UNFITTED_WEIGHT, Cascade
+from cascade.saving import write
 from cascade.stages.llm import SILENT
 
 SECRET = "zebrafalcon"

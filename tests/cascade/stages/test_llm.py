@@ -413,7 +413,7 @@ def test_a_damaged_file_is_a_bundle_error(content: bytes) -> None:
 def test_a_bundle_with_an_llm_stage_but_no_examples_is_damaged(
     open_bundle: Path, tmp_path: Path
 ) -> None:
-    from cascade.bundle import write
+    from cascade.saving import write
 
     made = Bundle.open(open_bundle)
     files = {name: made.read(name) for name in made.files if name != "examples/pool.json"}
