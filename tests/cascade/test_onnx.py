@@ -86,7 +86,7 @@ def test_sums_are_not_fused_with_the_norms_behind_them(
 ) -> None:
     """The optimisation goes by a name, which a later ONNX Runtime might give up."""
 
-    class Kept(ort.SessionOptions):
+    class Kept(ort.SessionOptions):  # type: ignore[misc]  # it has no types
         def __init__(self) -> None:
             super().__init__()
             self.optimized_model_filepath = str(tmp_path / "optimised.onnx")
