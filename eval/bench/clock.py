@@ -1,0 +1,109 @@
+"""Timing: tickets one by one and in batches, for a given time, warm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from eval.latency import PERCENTS
+from train.measures import timed
+
+BATCH = 256
+"""Tickets of a call: what the service takes at most, and what scoring a file works in."""
+FEWEST, MOST = 5, 2000
+"""Tickets that are timed one by one, whatever the time."""
+ROUNDS = 15
+"""Most batches that are timed."""
+SMALL = 8
+"""Tickets of the smallest batch."""
+
+Ask = Callable[[Sequence[str]], object]
+
+
+def clocked(ask: Ask, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+    """Times of tickets alone, for half of the time, and in batches.
+
+    CPU time is that of this process, all its threads. A batch is `BATCH` tickets, or as many as the
+    time allows.
+
+    Args:
+        ask: takes texts.
+        texts: at least one; they are asked again and again.
+        seconds: in all; a slow ``ask`` takes longer, as a few tickets are always timed.
+
+    Returns:
+        ``alone``: ``tickets``, the wall times ``ms_p50``, ``ms_p95`` and ``ms_p99`` (None where
+        fewer tickets were timed than the percentile needs) and ``cpu_ms``, the mean;
+        ``batch``: ``size``, ``rounds``, and per ticket ``ms`` and ``cpu_ms``, medians over the
+        rounds; ``per_cpu_second``: tickets of such a batch.
+    """
+    for text in texts[:2]:
+        ask([text])
+    alone = _alone(ask, texts, seconds / 2)
+    size = min(BATCH, max(SMALL, int(seconds / 4 / (alone["cpu_ms"] / 1000))))
+    return {"alone": alone, "batch": _batch(ask, texts, size, seconds / 2)}
+
+
+def _alone(ask: Ask, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+    cpu = time.process_time()
+    _, ms = timed(lambda text: ask([text]), _until(cycle(texts), seconds))
+    cpu = time.process_time() - cpu
+    found = np.percentile(ms, PERCENTS)
+    return {
+        "tickets": len(ms),
+        **{
+            f"ms_p{percent}": significant(at) if len(ms) * (100 - percent) >= 100 else None
+            for percent, at in zip(PERCENTS, found.tolist(), strict=True)
+        },
+        "cpu_ms": significant(1000 * cpu / len(ms)),
+    }
+
+
+def _until(texts: Iterator[str], seconds: float) -> Iterator[str]:
+    """Texts until the time is over: `FEWEST` to `MOST` of them."""
+    end = time.perf_counter() + seconds
+    for number, text in enumerate(texts):
+        if number == MOST or (number >= FEWEST and time.perf_counter() >= end):
+            return
+        yield text
+
+
+def _batch(ask: Ask, texts: Sequence[str], size: int, seconds: float) -> dict[str, Any]:
+    stream = cycle(texts)
+    end = time.perf_counter() + seconds
+    wall: list[float] = []
+    cpu: list[float] = []
+    while len(wall) < ROUNDS and (not wall or time.perf_counter() < end):
+        part = [next(stream) for _ in range(size)]
+        began, cpu_began = time.perf_counter(), time.process_time()
+        ask(part)
+        cpu.append(time.process_time() - cpu_began)
+        wall.append(time.perf_counter() - began)
+    cpu_ms = 1000 * float(np.median(cpu)) / size
+    return {
+        "size": size,
+        "rounds": len(wall),
+        "ms": significant(1000 * float(np.median(wall)) / size),
+        "cpu_ms": significant(cpu_ms),
+        "per_cpu_second": significant(1000 / cpu_ms),
+    }
+
+
+def best(run: Callable[[], object], seconds: float) -> float:
+    """The least CPU seconds that a call took of those that fit into a time, three at least."""
+    end = time.perf_counter() + seconds
+    least, runs = float("inf"), 0
+    while runs < 3 or time.perf_counter() < end:
+        began = time.process_time()
+        run()
+        least, runs = min(least, time.process_time() - began), runs + 1
+    return least
+
+
+def significant(value: float) -> float:
+    """Four significant digits: times here go from microseconds to seconds."""
+    return float(f"{value:.4g}")
