@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from cascade.stages.base import Heads
+from train.bert import Encoder
+from train.recipe import Lessons, Recipe
 
 
 @dataclass(slots=True)
@@ -84,3 +90,17 @@ def load(
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return standing
+
+
+def fingerprint(model: Encoder, lessons: Lessons, heads: Heads, recipe: Recipe, seed: int) -> str:
+    """Of all that a run depends on, in hexadecimal: another one must not go on from here."""
+    digest = hashlib.sha256(json.dumps([asdict(recipe), dict(heads), seed]).encode())
+    # The pretrained weights too: many encoders share a vocabulary, and so give the same ids.
+    for name, value in model.backbone.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    for ids in lessons.ids:
+        digest.update(np.asarray(ids, dtype=np.int32).tobytes())
+    for name in heads:
+        digest.update(lessons.targets[name].tobytes())
+    return digest.hexdigest()

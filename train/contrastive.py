@@ -13,7 +13,7 @@ labels a queue of banking77 that gives 0.832 macro-F1 and without 0.814.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from cascade.stages.base import QUEUE, Heads
 from train.bert import Encoder
 from train.linear import as_columns
 from train.precision import fastest_dtype
-from train.recipe import Lessons
+from train.recipe import Lessons, Tickets
 from train.tokens import embed, features, with_gaps
 
 AT_ONCE = 8
@@ -176,7 +176,7 @@ def fit_heads(
 
 def _learn_pairs(
     model: Encoder,
-    tickets: Sequence[Sequence[int]],
+    tickets: Tickets,
     y: NDArray[np.int64],
     recipe: Contrast,
     device: torch.device,

@@ -8,12 +8,9 @@ forgotten. On IT tickets that reaches with 1.0 million tokens what uniform passe
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +27,16 @@ from train.bert import Encoder
 from train.checkpoint import Standing
 from train.joining import fit_weights
 from train.precision import fastest_dtype
-from train.recipe import Lessons, Recipe, passes_for
+from train.recipe import Lessons, Recipe, Tickets, passes_for
 from train.tokens import padded, with_gaps
 
 LEARNED = 0.001
 """Fall of the held-out log-loss from which on the encoder counts as having learned something."""
+EVALUATING = 0.1
+"""Most of the time that evaluations take: where tickets are long they are fewer than asked for."""
+TOKENS_AT_ONCE = 4096
+"""Padded tokens that go through the encoder at once, which bounds the memory that a step takes: a
+batch of long tickets, 32 of 256 tokens, would take 2 GB."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -49,6 +51,7 @@ def fit_encoder(
     *,
     checkpoint_file: Path | None,
     seed: int = 0,
+    clock: Callable[[], float] = time.monotonic,
     quiet: bool = False,
 ) -> list[dict[str, float]]:
     """Fine-tune ``model`` in place.
@@ -59,6 +62,7 @@ def fit_encoder(
 
     Args:
         checkpoint_file: where to keep how far training is; None keeps nothing.
+        clock: in seconds, by which the minutes are counted.
 
     Returns:
         The history: for each evaluation the seconds, the pass and the held-out loss.
@@ -66,7 +70,7 @@ def fit_encoder(
     Raises:
         Interrupted: Ctrl-C; the same call goes on from the checkpoint.
     """
-    run = _Run(model, lessons, heads, recipe, checkpoint_file, seed)
+    run = _Run(model, lessons, heads, recipe, checkpoint_file, seed, clock)
     with tqdm(
         total=100,
         desc="fine-tuning the encoder",
@@ -94,10 +98,11 @@ class _Run:
         recipe: Recipe,
         file: Path | None,
         seed: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(seed)
         self.model, self.lessons, self.heads, self.recipe = model, lessons, heads, recipe
-        self.file, self.seed = file, seed
+        self.file, self.seed, self.clock = file, seed, clock
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model.to(self.device)
         self.dtype = fastest_dtype(self.device)
@@ -111,7 +116,7 @@ class _Run:
             parameter.requires_grad_(False)
         self.optimizer = _optimizer(model, recipe.rate)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.standing = Standing(_fingerprint(model, lessons, heads, recipe, seed))
+        self.standing = Standing(checkpoint.fingerprint(model, lessons, heads, recipe, seed))
         if file and (
             found := checkpoint.load(file, self.standing.fingerprint, model, self.optimizer)
         ):
@@ -120,8 +125,9 @@ class _Run:
         known = int((lessons.targets[QUEUE] >= 0).sum())
         self.passes = recipe.passes or passes_for(known, len(heads[QUEUE]))
         self.batches = 1  # of the pass under way; none is, where a run had ended
+        self.due = 1 / recipe.evaluations  # share of the run from one evaluation to the next
         self.before = self.standing.seconds
-        self.started = time.monotonic()
+        self.started = clock()
 
     def save(self) -> None:
         if self.file is not None:
@@ -130,7 +136,7 @@ class _Run:
     def progress(self) -> float:
         """Share of the run that is over, in [0, 1]: of its minutes or of its passes."""
         state = self.standing
-        state.seconds = self.before + time.monotonic() - self.started
+        state.seconds = self.before + self.clock() - self.started
         passes = (state.number + state.batch / max(self.batches, 1)) / self.passes
         return min(1.0, max(state.seconds / (self.recipe.minutes * 60), passes))
 
@@ -162,7 +168,7 @@ class _Run:
                     return
                 self.step(batches[state.batch], done)
                 state.batch += 1
-                if self.progress() - state.evaluated >= 1 / recipe.evaluations:
+                if self.progress() - state.evaluated >= self.due:
                     self.evaluate(bar)
                     if state.waited >= recipe.patience and state.cooling is None:
                         state.cooling = self.progress()
@@ -192,24 +198,44 @@ class _Run:
         state = self.standing
         random = np.random.default_rng((self.seed, state.number, state.batch))
         seen = with_gaps([self.lessons.ids[row] for row in rows], self.recipe.forget, random)
-        scores = self.scores(seen)
-        loss = torch.zeros((), device=self.device)
-        start = 0
-        for name, classes in self.heads.items():
-            target = torch.as_tensor(self.lessons.targets[name][rows], device=self.device)
-            weight = 1.0 if name == QUEUE else self.recipe.also_weight
-            if bool((target >= 0).any()):
-                part = scores[:, start : start + len(classes)]
-                loss = loss + weight * functional.cross_entropy(
-                    part, target, ignore_index=-1, label_smoothing=self.recipe.smoothing
-                )
-            start += len(classes)
-        torch.autograd.backward(loss)
+        targets = {name: self.lessons.targets[name][rows] for name in self.heads}
+        known = {name: max(int((y >= 0).sum()), 1) for name, y in targets.items()}
+        size = max(TOKENS_AT_ONCE // max(map(len, seen)), 1)
+        for at in range(0, len(rows), size):
+            part = {name: y[at : at + size] for name, y in targets.items()}
+            torch.autograd.backward(self.loss(seen[at : at + size], part, known))
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def scores(self, tickets: Sequence[Sequence[int]]) -> Tensor:
+    def loss(
+        self,
+        tickets: Tickets,
+        targets: Mapping[str, NDArray[np.int64]],
+        known: Mapping[str, int],
+    ) -> Tensor:
+        """What some tickets of a step add to its loss: by head a mean over the known labels.
+
+        Args:
+            known: by head how many labels of the whole step are known, 1 if none.
+        """
+        scores = self.scores(tickets)
+        loss = torch.zeros((), device=self.device)
+        start = 0
+        for name, classes in self.heads.items():
+            total = functional.cross_entropy(
+                scores[:, start : start + len(classes)],
+                torch.as_tensor(targets[name], device=self.device),
+                ignore_index=-1,
+                label_smoothing=self.recipe.smoothing,
+                reduction="sum",
+            )
+            weight = 1.0 if name == QUEUE else self.recipe.also_weight
+            loss = loss + weight * total / known[name]
+            start += len(classes)
+        return loss
+
+    def scores(self, tickets: Tickets) -> Tensor:
         half = self.dtype is not torch.float32
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=half):
             out: Tensor = self.model(*padded(tickets, self.device))
@@ -220,6 +246,8 @@ class _Run:
         state = self.standing
         state.evaluated = self.progress()
         loss = self.held_out_loss()
+        took = self.progress() - state.evaluated
+        self.due = max(1 / self.recipe.evaluations, took / EVALUATING)
         number = min(state.number + 1, self.passes)  # after the last pass none is under way
         state.history.append(
             {"seconds": round(state.seconds, 1), "pass": number, "loss": round(loss, 4)}
@@ -265,16 +293,3 @@ def _optimizer(model: Encoder, rate: float) -> torch.optim.Optimizer:
         betas=(0.9, 0.98),
         fused=True,
     )
-
-
-def _fingerprint(model: Encoder, lessons: Lessons, heads: Heads, recipe: Recipe, seed: int) -> str:
-    digest = hashlib.sha256(json.dumps([asdict(recipe), dict(heads), seed]).encode())
-    # The pretrained weights too: many encoders share a vocabulary, and so give the same ids.
-    for name, value in model.backbone.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)}".encode())
-        digest.update(value.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    for ids in lessons.ids:
-        digest.update(np.asarray(ids, dtype=np.int32).tobytes())
-    for name in heads:
-        digest.update(lessons.targets[name].tobytes())
-    return digest.hexdigest()

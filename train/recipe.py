@@ -50,6 +50,10 @@ class Recipe:
     also_weight: float = 0.3
 
 
+Tickets = Sequence[Sequence[int] | NDArray[np.int32]]
+"""Token ids of each ticket. Arrays where tickets are many: a list takes nine times as much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lessons:
     """What the encoder learns from.
@@ -60,7 +64,7 @@ class Lessons:
         linear: ``(n, k)`` out-of-fold queue probabilities of the linear stage.
     """
 
-    ids: Sequence[Sequence[int]]
+    ids: Tickets
     targets: dict[str, NDArray[np.int64]]
     linear: NDArray[np.float32]
 

@@ -80,7 +80,8 @@ def add_encoder(
     most = min(options.tokens, most_tokens(backbone))
     window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
     width = sum(len(classes) for classes in heads.values())
-    lessons = Lessons([window(text) for text in texts], targets, linear.out_of_fold[QUEUE])
+    ids = [np.asarray(window(text), dtype=np.int32) for text in texts]
+    lessons = Lessons(ids, targets, linear.out_of_fold[QUEUE])
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
     model, taught = teach(
         lambda dropout: Encoder(copy.deepcopy(backbone), width, dropout),

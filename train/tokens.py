@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from train.bert import Encoder
+from train.recipe import Tickets
 
 AT_ONCE = 64
-
-Tickets = Sequence[Sequence[int]]
 
 
 def padded(tickets: Tickets, device: torch.device) -> tuple[Tensor, Tensor | None]:
@@ -27,14 +24,16 @@ def padded(tickets: Tickets, device: torch.device) -> tuple[Tensor, Tensor | Non
     return ids.to(device), mask.to(device) if bool((mask == 0).any()) else None
 
 
-def with_gaps(tickets: Tickets, share: float, random: np.random.Generator) -> list[list[int]]:
+def with_gaps(
+    tickets: Tickets, share: float, random: np.random.Generator
+) -> list[NDArray[np.int32]]:
     """Tickets without a random share of the tokens between the first and the last."""
     out = []
     for ticket in tickets:
-        tokens = np.asarray(ticket)
+        tokens = np.asarray(ticket, dtype=np.int32)
         kept = random.random(len(tokens)) >= share
         kept[[0, -1]] = True
-        out.append(tokens[kept].tolist())
+        out.append(tokens[kept])
     return out
 
 

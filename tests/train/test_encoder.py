@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from cascade.stages.base import Heads
 from train import encoder
@@ -30,10 +31,14 @@ RECIPE = Recipe(minutes=30, passes=4, batch=16, dropout=0.0, rate=2e-3, held_out
 @pytest.fixture
 def fit(lessons: Callable[..., Lessons]) -> Fit:
     def run(
-        model: Encoder, folder: Path, recipe: Recipe = RECIPE, what: Lessons | None = None
+        model: Encoder,
+        folder: Path,
+        recipe: Recipe = RECIPE,
+        what: Lessons | None = None,
+        **options: Any,
     ) -> list[dict[str, float]]:
         file, what = folder / "c.safetensors", what or lessons(ROWS)
-        return fit_encoder(model, what, HEADS, recipe, checkpoint_file=file, quiet=True)
+        return fit_encoder(model, what, HEADS, recipe, checkpoint_file=file, quiet=True, **options)
 
     return run
 
@@ -103,6 +108,47 @@ def test_a_label_that_no_ticket_has_is_left_as_it_was(
     fit(learner, tmp_path, replace(RECIPE, passes=1), what)
     assert torch.equal(learner.head.weight[3:], before[3:])
     assert not torch.equal(learner.head.weight[:3], before[:3])
+
+
+def test_the_parts_of_a_step_add_up_to_its_loss(
+    lessons: Callable[..., Lessons], model: Callable[..., Encoder]
+) -> None:
+    """Of each label the mean over the tickets that have it, also where a part has none of them."""
+    what = lessons(40)
+    what.targets["urgency"][:10] = -1
+    run = encoder._Run(model(), what, HEADS, RECIPE, None, 0)
+    known = {name: int((y >= 0).sum()) for name, y in what.targets.items()}
+
+    def loss(part: slice) -> float:
+        targets = {name: y[part] for name, y in what.targets.items()}
+        return float(run.loss(what.ids[part], targets, known).detach())
+
+    expected = 0.0
+    logits = torch.as_tensor(scores(run.model, what))
+    for part, name, weight in ((slice(0, 3), "queue", 1.0), (slice(3, 5), "urgency", 0.3)):
+        y = torch.as_tensor(what.targets[name])
+        expected += weight * float(
+            functional.cross_entropy(logits[:, part], y, ignore_index=-1, label_smoothing=0.05)
+        )
+    assert loss(slice(40)) == pytest.approx(expected, abs=1e-5)
+    assert loss(slice(10)) + loss(slice(10, 40)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_no_more_tokens_go_through_the_encoder_at_once_than_the_memory_is_for(
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widest: list[int] = []
+    padded = encoder.padded
+
+    def noted(tickets: Any, device: torch.device) -> Any:
+        widest.append(len(tickets) * max(map(len, tickets)))
+        return padded(tickets, device)
+
+    monkeypatch.setattr(encoder, "TOKENS_AT_ONCE", 40)
+    monkeypatch.setattr(encoder._Run, "held_out_loss", lambda run: 0.9)
+    monkeypatch.setattr(encoder, "padded", noted)
+    fit(model(), tmp_path, replace(RECIPE, passes=1))
+    assert 20 < max(widest) <= 40
 
 
 def test_word_embeddings_stay_as_they_were(
@@ -204,6 +250,25 @@ def test_a_slow_start_is_not_an_end(
     assert history[-1]["pass"] == 4
 
 
+def test_evaluations_that_take_long_are_fewer(
+    fit: Fit, model: Callable[..., Encoder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of the time is for them, beside the first and the last."""
+    now = 0.0
+
+    def tick(seconds: float) -> float:
+        nonlocal now
+        now += seconds
+        return 0.9
+
+    monkeypatch.setattr(encoder._Run, "held_out_loss", lambda run: tick(3.0))
+    monkeypatch.setattr(encoder._Run, "step", lambda run, rows, done: tick(0.1))
+    recipe = replace(RECIPE, minutes=2, passes=10_000, evaluations=12)
+    history = fit(model(), tmp_path, recipe, clock=lambda: now)
+    assert len(history) == 5, "after 10 s, then every 30 s"
+    assert now < 2 * 60 + 4
+
+
 @pytest.mark.parametrize(
     ("rows", "classes", "passes"), [(33_000, 8, 4), (9_000, 77, 9), (300, 30, 12), (20, 2, 12)]
 )
@@ -262,9 +327,8 @@ def test_the_seconds_before_count(
 ) -> None:
     with monkeypatch.context() as patch:
         Stopper(patch, 5)
-        patch.setattr(encoder.time, "monotonic", clock(step=2.0))
         with pytest.raises(Interrupted):
-            fit(model(), tmp_path)
+            fit(model(), tmp_path, clock=clock(step=2.0))
     spent = standing(model(), tmp_path, lessons(ROWS)).seconds
     assert spent >= 10
     assert fit(model(), tmp_path)[-1]["seconds"] >= spent
