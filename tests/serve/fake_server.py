@@ -9,6 +9,7 @@ The one of the settings need not be there: it is fake-1.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -124,12 +125,20 @@ class FakeCascade:
 
 def main(mode: str) -> None:
     """Serve the fake with the settings of the environment."""
-    from serve import patience
-    from serve.server import Server
+    from serve import patience, server
     from serve.settings import read_settings
 
     if mode == "hasty":
         patience.PATIENCE = 0.2
+        listen = server.listen
+
+        def with_little_room(host: str, port: int) -> socket.socket:
+            """What a client does not read is soon more than its connection holds."""
+            bound = listen(host, port)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            return bound
+
+        server.listen = with_little_room
 
     def check() -> None:
         if mode == "broken-check":
@@ -151,9 +160,9 @@ def main(mode: str) -> None:
         return FakeCascade(bundle_id)
 
     try:
-        server = Server(read_settings(), check, load)
-        print(server.url, flush=True)
-        server.run()
+        started = server.Server(read_settings(), check, load)
+        print(started.url, flush=True)
+        started.run()
     except CascadeError as error:  # as the front door does
         print(f"cascade: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,10 +1,12 @@
-"""Clients that never finish what they say keep nobody else out."""
+"""Clients that never finish what they say, or never listen, keep nobody else out."""
 
 from __future__ import annotations
 
+import re
 import runpy
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +19,7 @@ running, wait_for = HELP["running"], HELP["wait_for"]
 
 HEAD = b"POST /v1/route HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-Connect = Callable[[], socket.socket]
+Connect = Callable[..., socket.socket]
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -39,8 +41,11 @@ def connect(
     with running("hasty", folder / "log", **variables) as server:
         host, port = server.address.split(":")
 
-        def line() -> socket.socket:
-            made = socket.create_connection((host, int(port)), timeout=20)
+        def line(room: int = 65536) -> socket.socket:
+            made = socket.socket()
+            made.settimeout(20)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)  # of what it does not read
+            made.connect((host, int(port)))
             return context.wrap_socket(made, server_hostname=host) if context else made
 
         wait_for(lambda: b"fake-1" in said(line(), HEALTH))
@@ -82,3 +87,28 @@ def test_an_answer_may_take_longer_than_the_question(connect: Connect) -> None:
     body = b'{"text": "sleep", "deadline_ms": 9000}'
     asked = HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     assert b"200 OK" in said(connect(), asked)
+
+
+def test_who_reads_no_answer_ends_and_others_are_answered_meanwhile(connect: Connect) -> None:
+    lines = [connect(room=4096) for _ in range(5)]
+    for line in lines:
+        line.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in said(connect(), HEALTH)
+    for line in lines:
+        with suppress(ConnectionResetError):
+            head, _, body = said(line).partition(b"\r\n\r\n")
+            length = re.search(rb"Content-Length: (\d+)", head)
+            assert length
+            assert len(body) < int(length[1])
+
+
+def test_who_does_not_hang_up_keeps_nobody_waiting(connect: Connect) -> None:
+    lines = [connect() for _ in range(3)]
+    for line in lines:
+        line.sendall(HEALTH)
+        assert line.recv(10)
+    began = time.monotonic()
+    assert b"200 OK" in said(connect(), HEALTH)
+    assert time.monotonic() - began < 1.5
+    for line in lines:
+        line.close()
