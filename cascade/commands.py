@@ -1,4 +1,4 @@
-"""``cascade route`` and ``cascade score``."""
+"""The verbs of this package: ``cascade route``; ``cascade score`` is in `cascade.batch.cli`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
-from cascade import batch
-from cascade.batch import Summary
-from cascade.bundle import Bundle
+from cascade.batch.cli import bundle_option, score
 from cascade.decision import Decision
 from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
@@ -25,18 +22,7 @@ if TYPE_CHECKING:
     from cascade.explain import Explanation
     from cascade.opinions import Opinion
 
-SHOWN = 10
-"""Bad rows that are named on the terminal; all of them are in the errors file."""
-
-bundle_option = click.option(
-    "--bundle",
-    default="bundles/starter",
-    show_default=True,
-    envvar="CASCADE_BUNDLE",
-    show_envvar=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the bundle.",
-)
+__all__ = ["route", "score"]
 
 
 @click.command(
@@ -116,110 +102,4 @@ def describe_why(why: Explanation) -> list[str]:
         lines.append("  past tickets with most in common:")
     for near in why.neighbours:
         lines.append(f"    {near.queue} ({near.similarity:.0%} of the words): {near.excerpt}")
-    return lines
-
-
-@click.command(
-    epilog="\b\nExamples:\n"
-    "  cascade score incoming.csv decisions.csv --bundle bundles/it\n"
-    "  cascade score mails.jsonl.gz decisions.jsonl --text subject --text body --id ticket\n\n"
-    "Columns of OUT: id, line (in FILE), queue, confidence, action (route or review), stage, "
-    "alternative, alternative_confidence, each further label and its confidence, reason, bundle."
-)
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@bundle_option
-@click.option(
-    "--text",
-    multiple=True,
-    metavar="COLUMN",
-    help="Column with the text; several are joined.  [default: as in training]",
-)
-@click.option(
-    "--id",
-    "id_column",
-    metavar="COLUMN",
-    help="Column that is copied to the output.  [default: as in training]",
-)
-@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
-@click.option("--fresh", is_flag=True, help="Do not go on from an interrupted run.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def score(
-    file: Path,
-    out: Path,
-    bundle: Path,
-    text: tuple[str, ...],
-    id_column: str | None,
-    encoding: str,
-    fresh: bool,
-    quiet: bool,
-) -> None:
-    """Route every ticket of FILE and write the decisions to OUT.
-
-    A row that cannot be read is reported with its line, the rest is scored. An interrupted run
-    goes on when the same command is given again.
-    """
-    from cascade.router import Cascade
-
-    columns = Bundle.open(bundle).manifest.columns
-    id_column = id_column or _known_id(file, columns.id, encoding)
-    cascade = Cascade.load(bundle, llm=LLMSettings.read(os.environ).backend)
-    with tqdm(
-        total=100,
-        unit="%",
-        desc=f"scoring {file.name}",
-        disable=quiet,
-        bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
-    ) as bar:
-
-        def progress(summary: Summary, share: float) -> None:
-            bar.set_postfix_str(f"{summary.rows:,} tickets", refresh=False)
-            bar.update(share * 100 - bar.n)
-
-        try:
-            summary, resumed = batch.score(
-                cascade,
-                file,
-                out,
-                text=text or columns.text,
-                id_column=id_column,
-                encoding=encoding,
-                fresh=fresh,
-                progress=progress,
-            )
-        except KeyboardInterrupt:
-            bar.close()
-            click.echo("stopped; the same command goes on from here", err=True)
-            raise SystemExit(130) from None
-    for line in _report(summary, resumed, out):
-        click.echo(line, err=True)
-
-
-def _known_id(file: Path, name: str | None, encoding: str) -> str | None:
-    """The id column that the bundle remembers, if this file has it."""
-    if name is None:
-        return None
-    from cascade.errors import ColumnError
-    from cascade.files import read_rows
-
-    try:
-        next(read_rows(file, [name], encoding=encoding), None)
-    except ColumnError:
-        click.echo(f"note: {file} has no column {name!r}, so decisions carry no id", err=True)
-        return None
-    return name
-
-
-def _report(summary: Summary, resumed: int, out: Path) -> list[str]:
-    lines = []
-    if resumed:
-        lines.append(f"went on after the {resumed:,} rows of an interrupted run")
-    scored: Any = summary.rows - summary.bad
-    lines.append(f"scored {scored:,} of {summary.rows:,} rows into {out}")
-    for stage, count in sorted(summary.settled.items(), key=lambda item: -item[1]):
-        verb = "left to" if stage == "human" else "settled by"
-        lines.append(f"  {count / scored:6.1%} {verb} {stage} ({count:,})")
-    if summary.bad:
-        lines.append(f"{summary.bad:,} rows could not be scored; all are in {out}.errors.csv:")
-        lines += [f"  line {line:,}: {reason}" for line, reason in batch.bad_lines(out, SHOWN)]
     return lines

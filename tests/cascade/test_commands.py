@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cascade import batch
+from cascade.batch import run
+from cascade.batch.block import ROWS
+from cascade.batch.jobs import Job
+from cascade.batch.journal import Journal
 from cascade.bundle import Bundle
 from cascade.commands import describe, describe_why, route, score
 from cascade.decision import Choice, Decision, Label, StageTrace
+from cascade.engines.here import Here
 from cascade.errors import BundleError, CascadeError, ColumnError, InputError
 from cascade.explain import Explanation, Neighbour, Passage, Word
 from cascade.router import Cascade
@@ -221,31 +225,28 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(
     linear_bundle: Path, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     args = (tickets, tmp_path / "o.csv", "--bundle", linear_bundle, "--quiet")
-    save = batch._Journal.save
+    save = Journal.save
 
     def save_and_stop(*given: object) -> None:
         save(*given)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch._Journal, "save", save_and_stop)
+        patch.setattr(Journal, "save", save_and_stop)
         stopped = call(score, *args)
     assert stopped.exit_code == 130
     assert "stopped; the same command goes on from here" in stopped.stderr
     again = call(score, *args)
     assert again.exit_code == 0
-    assert f"went on after the {batch.CHUNK} rows of an interrupted run" in again.stderr
+    assert f"went on after the {ROWS} rows of an interrupted run" in again.stderr
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 301
 
 
 def test_fresh_does_not_go_on(linear_bundle: Path, tickets: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        batch.score(
-            Cascade.load(linear_bundle),
-            tickets,
-            tmp_path / "o.csv",
-            text=("subject", "body"),
-            id_column="id",
+        run.score(
+            Here(Cascade.load(linear_bundle)),
+            [Job(0, tickets, tmp_path / "o.csv", ("subject", "body"), "id")],
             progress=lambda summary, share: (_ for _ in ()).throw(KeyboardInterrupt),
         )
     args = ("--fresh", "--bundle", linear_bundle, "--quiet")
@@ -259,3 +260,62 @@ def test_every_decision_names_the_bundle(
     call(score, tickets, tmp_path / "o.csv", "--bundle", linear_bundle, "--quiet")
     with (tmp_path / "o.csv").open() as file:
         assert {row["bundle"] for row in csv.DictReader(file)} == {Bundle.open(linear_bundle).id}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three files of tickets, one of them with bad rows."""
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in/a.csv", 30, seed=1)
+    write(tmp_path / "in/c.csv.gz", 20, seed=2)
+    (tmp_path / "in/b.jsonl").write_text('{"subject": "vpn", "body": "down", "id": "B"}\n[]\n')
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_score_of_a_folder_writes_a_file_for_each(
+    linear_bundle: Path, folder: Path, tmp_path: Path, workers: str
+) -> None:
+    out = tmp_path / "out"
+    args = ("--bundle", linear_bundle, "--quiet", "--workers", workers)
+    result = call(score, folder, out, *args)
+    assert f"scored 51 of 52 rows into {out}" in result.stderr
+    assert f"all are in {out / 'b.jsonl'}.errors.csv" in result.stderr
+    assert f"{folder / 'b.jsonl'}, line 2: not a JSON object" in result.stderr
+    names = ["a.csv", "b.jsonl", "b.jsonl.errors.csv", "c.csv.gz"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    for name in ("a.csv", "b.jsonl", "c.csv.gz"):
+        call(score, folder / name, tmp_path / name, *args)
+        assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_an_interrupted_folder_goes_on_in_the_file_where_it_was(
+    linear_bundle: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = (folder, tmp_path / "out", "--bundle", linear_bundle, "--workers", "1")
+    save, saves = Journal.save, iter(range(100))
+
+    def stop_in_the_second(*given: object) -> None:
+        save(*given)  # type: ignore[arg-type]
+        if next(saves) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "save", stop_in_the_second)
+        assert call(score, *args).exit_code == 130
+    first = (tmp_path / "out/a.csv").stat()
+    again = call(score, *args)
+    assert "went on after the 32 rows of an interrupted run" in again.stderr
+    assert "scored 51 of 52 rows" in again.stderr
+    assert (tmp_path / "out/a.csv").stat() == first, "what was complete is left alone"
+    names = ["a.csv", "b.jsonl", "b.jsonl.errors.csv", "c.csv.gz"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+
+
+def test_a_column_that_one_file_of_many_lacks_is_told_before_any_is_scored(
+    linear_bundle: Path, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "z.csv").write_text("id,text\n1,vpn\n")
+    with pytest.raises(ColumnError, match=r"z\.csv: no column 'subject'"):
+        call(score, folder, tmp_path / "out", "--bundle", linear_bundle)
+    assert list((tmp_path / "out").iterdir()) == []

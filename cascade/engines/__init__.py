@@ -1,0 +1,1 @@
+"""Engines: who scores the blocks of a run. See `cascade.batch.run.Engine`."""
