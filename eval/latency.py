@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +25,7 @@ from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
 from cascade.loading import load_stages
 from cascade.machine import cores, versions
+from cascade.machine import peak_mib as peak_mib
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Adviser
 from eval.child import call
@@ -134,20 +133,6 @@ def _alone(bundle: Path, name: str, llm: LLMSettings) -> Callable[[str], object]
     queues = len(opened.manifest.heads[QUEUE])
     even = np.full((1, queues), 1 / queues, dtype=np.float32)
     return lambda text: stage.advise([clean(text)], even, None)
-
-
-def peak_mib() -> float:
-    """Most memory that this process ever held (resident set), in MiB.
-
-    Linux tells it for the program that runs, ``VmHWM``. ``ru_maxrss`` there is never less than
-    what the process that started this one held, so it is asked only on other systems.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1024
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def machine() -> dict[str, Any]:

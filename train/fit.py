@@ -33,6 +33,7 @@ from train.report import evaluate, model_card, table
 from train.scope import Judges, tell
 from train.split import Split, split_by_time, split_randomly
 from train.stages import Made, add_encoder, add_examples, witness
+from train.took import Took
 from train.witnesses import Witnesses
 
 HELD_OUT = 0.1
@@ -57,7 +58,8 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     """
     check_target(out)
     _check_names(options.columns.also)
-    tickets, held, split = read_split(path, options, say)
+    made = Made()
+    tickets, held, split = read_split(path, options, say, made.took)
     heads = _heads(path, tickets, options.out_of_scope)
     for name, classes in heads.items():
         say(f"{name}: {len(classes)} classes: {_shorten(classes)}")
@@ -70,7 +72,6 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     train_targets = {name: y[train_rows] for name, y in targets.items()}
     train_texts = [tickets.texts[i] for i in train_rows]
 
-    made = Made()
     linear = fit_linear(
         train_texts,
         train_targets,
@@ -80,8 +81,10 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
         quiet=options.quiet,
     )
     made.add(linear.stage, linear.stage.to_files(), linear.notes)
+    made.took.lap("linear stage")
     if not options.trust_labels:
         _list_suspects(path, out, linear, tickets.take(train_rows), heads[QUEUE], options, say)
+        made.took.lap("list of suspects")
     if options.minutes > 0:
         judged = split.gate[belongs[split.gate]]
         add_encoder(
@@ -101,12 +104,15 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     gates, scope = _fit_gates(made, gate, (train_texts, train_targets), outside, heads, options)
     for line in describe(gates.plan):
         say(f"  {line}")
+    made.took.lap("gates")
 
     test = held if held is not None else tickets.take(split.test)
     test = test.take(np.flatnonzero(encode(test, heads)[QUEUE] >= 0))
     say(f"testing on {len(test):,} tickets")
     cascade = Cascade(made.stages, gates, heads, scope=scope)
     figures = evaluate(cascade, test.texts, encode(test, heads))
+    made.took.lap("testing")
+    figures["training"] = made.took.to_plain()
     data = {
         "file": path.name,
         "sha256": tickets.fingerprint,
@@ -121,7 +127,8 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     made.files["card.md"] = with_plan(model_card(manifest, made.notes), gates.plan).encode()
     written = write(out, manifest, made.files)
     _checkpoint_file(out).unlink(missing_ok=True)
-    for line in ["", *table(figures), "", f"wrote {out} ({written.id})"]:
+    took = made.took.lines(options.minutes)
+    for line in ["", *table(figures), "", *took, "", f"wrote {out} ({written.id})"]:
         say(line)
     return written
 
@@ -232,9 +239,10 @@ def _check_names(also: Sequence[str]) -> None:
 
 
 def read_split(
-    path: Path, options: Options, say: Callable[[str], None]
+    path: Path, options: Options, say: Callable[[str], None], took: Took | None = None
 ) -> tuple[Table, Table | None, Split]:
     """The training file, the test file if one is named, and the split of the former."""
+    took = took or Took()
     tickets, report = read_table(
         path,
         options.columns,
@@ -264,6 +272,7 @@ def read_split(
                 f"{options.test_file}: the label {unknown[0]!r} is not in {path}, so it cannot "
                 "be tested; drop its rows"
             )
+    took.lap("reading and cleaning")
     test = 0.0 if held else share
     if tickets.dates:
         split = split_by_time(tickets.dates, gate=gate_share, test=test)
@@ -271,6 +280,7 @@ def read_split(
         split = split_randomly(
             tickets.texts, tickets.labels, gate=gate_share, test=test, seed=options.seed
         )
+    took.lap("splitting")
     return tickets, held, split
 
 

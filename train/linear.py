@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -17,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cascade.errors import TrainingError
+from cascade.machine import cores
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from cascade.stages.linear import LinearStage, NGrams, Vectorizer
 from train.noise import NOBODY, Suspects, find_suspects
@@ -33,6 +35,13 @@ UNSEEN = 5.0
 """How far below the rarest class's intercept that of a class without training rows lies."""
 MAX_TERMS = 200_000
 """Most n-grams of each kind that are kept, the most frequent ones."""
+COUNTED = 100_000
+"""Most tickets, spread over the file, whose n-grams are counted to choose them: all that occur are
+in memory then, some ten times as many as are kept. With more tickets characters are not tried:
+words have been seen in most of their spellings, and a ticket has some 1,300 n-grams of characters.
+"""
+AT_ONCE = 20_000
+"""Tickets that are vectorised at a time where not all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +108,22 @@ def fit_linear(
         coefficients, intercepts, suspects = {}, {}, NOBODY
         for name, classes in heads.items():
             known = np.flatnonzero(targets[name] >= 0)
-            x, y = matrix[known], targets[name][known]
+            x, y = matrix, targets[name][known]
+            if len(known) < len(texts):
+                x = matrix[known]
             unseen = _cross_fit(x, y, len(classes), c, folds, seed, bar)
             weights = None
             if name == QUEUE and not trust_labels:
                 suspects = find_suspects(y, unseen)
                 weights = suspects.weights(len(y))
-            model = _regression(c, x, y, weights)
+            with _one_thread_each():
+                model = _regression(c, x, y, weights)
             bar.update()
             coefficients[name], intercepts[name] = as_columns(model, len(classes))
-            out[name] = _spread(model, matrix, len(classes))
-            out[name][known] = unseen
+            out[name] = unseen
+            if len(known) < len(texts):
+                out[name] = _spread(model, matrix, len(classes))
+                out[name][known] = unseen
     stage = LinearStage(heads, vectorizers, coefficients, intercepts)
     notes["terms"] = matrix.shape[1]
     notes["suspects"] = len(suspects)
@@ -122,12 +136,14 @@ def choose(
     """Choose C and the n-grams on at most `TRIAL_ROWS` of the tickets.
 
     C is chosen by 3-fold cross-validation on log-loss, as the gates need probabilities and not
-    only the best class; character n-grams are taken if they lower it by 3 %.
+    only the best class; character n-grams are taken if they lower it by 3 %. They are not tried
+    with more than `COUNTED` tickets.
 
     Args:
         texts: cleaned.
         y: ``(n,)`` queue numbers.
     """
+    many = len(texts) > COUNTED
     trial = _sample(y, TRIAL_ROWS, seed)
     texts, y = [texts[i] for i in trial], y[trial]
     words, _ = _vectorize(texts, (WORDS,))
@@ -136,15 +152,17 @@ def choose(
     for c in trials:
         losses[c] = _trial_loss(words, y, c, seed)
     c = min(losses, key=lambda c: losses[c])
-    both, _ = _vectorize(texts, (WORDS, CHARACTERS))
-    with_characters = _trial_loss(both, y, c, seed)
-    earned = with_characters < (1 - EARN) * losses[c]
     notes: dict[str, object] = {
         "C": c,
         "log_loss_by_C": {str(c): round(loss, 4) for c, loss in losses.items()},
-        "log_loss_with_characters": round(with_characters, 4),
-        "characters": earned,
+        "characters": False,
     }
+    if many:
+        return Choice((WORDS,), c, notes)
+    both, _ = _vectorize(texts, (WORDS, CHARACTERS))
+    with_characters = _trial_loss(both, y, c, seed)
+    earned = with_characters < (1 - EARN) * losses[c]
+    notes |= {"log_loss_with_characters": round(with_characters, 4), "characters": earned}
     return Choice((WORDS, CHARACTERS) if earned else (WORDS,), c, notes)
 
 
@@ -171,12 +189,31 @@ def _cross_fit(
         # A class rarer than the folds is missing from some of them, which `_spread` allows for.
         warnings.filterwarnings("ignore", message="The least populated class")
         parts = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y))
-    for fit, rest in parts:
-        if len(np.unique(y[fit])) > 1:
-            out[rest] = _spread(_regression(c, x[fit], y[fit]), x[rest], classes)
-        if bar is not None:
-            bar.update()
+
+    def unseen(part: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.float32] | None:
+        fit, rest = part
+        if len(np.unique(y[fit])) < 2:
+            return None
+        return _spread(_regression(c, x[fit], y[fit]), x[rest], classes)
+
+    # Threads and not processes, which would each hold the matrix: scipy and scikit-learn let go of
+    # the interpreter while they compute.
+    with _one_thread_each(), ThreadPoolExecutor(cores()) as pool:
+        for (_, rest), given in zip(parts, pool.map(unseen, parts), strict=True):
+            if given is not None:
+                out[rest] = given
+            if bar is not None:
+                bar.update()
     return out
+
+
+def _one_thread_each() -> threadpool_limits:
+    """A context in which BLAS keeps to one thread.
+
+    The vectors are short and the data is sparse: threads of BLAS wait for each other, up to ten
+    times as long as one takes alone where other work is on the machine.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 def _regression(
@@ -184,10 +221,7 @@ def _regression(
 ) -> LogisticRegression:
     # A looser tolerance than the default halves the time and leaves the log-loss as it is.
     model = LogisticRegression(C=c, max_iter=300, tol=1e-3)
-    # The vectors are short and the data is sparse: threads of BLAS wait for each other, up to ten
-    # times as long as one takes alone where other work is on the machine.
-    with threadpool_limits(1, user_api="blas"):
-        return model.fit(x, y, sample_weight=weights)
+    return model.fit(x, y, sample_weight=weights)
 
 
 def _spread(model: LogisticRegression, x: csr_matrix, classes: int) -> NDArray[np.float32]:
@@ -226,10 +260,19 @@ def _vectorize(
             sublinear_tf=True,
             dtype=np.float32,
         )
-        matrices.append(model.fit_transform(texts))
+        if len(texts) <= COUNTED:
+            matrices.append(model.fit_transform(texts))
+        else:
+            some = np.linspace(0, len(texts) - 1, COUNTED).astype(np.int64)
+            model.fit([texts[row] for row in some])
+            starts = range(0, len(texts), AT_ONCE)
+            parts = [model.transform(texts[start : start + AT_ONCE]) for start in starts]
+            matrices.append(vstack(parts, format="csr"))
         terms = tuple(model.get_feature_names_out())
         vectorizers.append(Vectorizer(ngrams, terms, model.idf_.astype(np.float32)))
-    return hstack(matrices, format="csr", dtype=np.float32), vectorizers
+    # A copy of the one matrix would take three times its memory while it is made.
+    x = matrices[0] if len(matrices) == 1 else hstack(matrices, format="csr", dtype=np.float32)
+    return x, vectorizers
 
 
 def _sample(y: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:

@@ -139,10 +139,10 @@ def ids_by_line(path: Path, column: str, encoding: str = "utf-8") -> dict[int, s
     A training file may lack it: ``--id`` is remembered for the files that are scored later.
     """
     try:
-        rows = list(read_rows(path, [column], encoding=encoding))
+        rows = read_rows(path, [column], encoding=encoding)
+        return {row.line: row.values[column] or "" for row in rows if isinstance(row, Row)}
     except ColumnError:
         return {}
-    return {row.line: row.values[column] or "" for row in rows if isinstance(row, Row)}
 
 
 def _reasons(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -150,8 +151,8 @@ def _usable(
             report.dropped[row.reason].append(row.line)
             continue
         text = join_parts(row.values[name] for name in columns.text)
-        label = (row.values[columns.label] or "").strip()
-        date = (row.values[columns.date] or "").strip() if columns.date else ""
+        label = _value(row, columns.label)
+        date = _value(row, columns.date) if columns.date else ""
         reason = _reason(text, label, date, columns)
         cleaned = clean(text) if not reason else ""
         if not reason and not cleaned:
@@ -212,7 +213,12 @@ def _append(table: Table, row: Row, columns: Columns, text: str, label: str, dat
     if columns.date:
         table.dates.append(date)
     for name, values in table.also.items():
-        values.append((row.values[name] or "").strip())
+        values.append(_value(row, name))
+
+
+def _value(row: Row, column: str) -> str:
+    """A row's value; equal ones are one object, as a label stands in a file many times."""
+    return sys.intern((row.values[column] or "").strip())
 
 
 def _thin_out(name: str, values: list[str], min_rows: int, report: Report) -> None:

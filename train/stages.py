@@ -23,6 +23,7 @@ from cascade.stages.llm import LLMStage
 from train.examples import choose_pool, fit_neighbours
 from train.linear import LinearFit
 from train.options import Options
+from train.took import FINE_TUNING, Took
 
 INT8_ROWS = 2_000
 """Most gate tickets that int8 is compared with float32 on."""
@@ -32,11 +33,12 @@ HEAD_SHARE = 0.75
 
 @dataclass(slots=True)
 class Made:
-    """What is there so far: stages with the files that hold them, and notes for the card."""
+    """What is there so far: stages with the files that hold them, notes for the card, the time."""
 
     stages: list[Stage | Adviser] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    took: Took = field(default_factory=Took)
 
     def add(
         self, stage: Stage | Adviser, files: Mapping[str, bytes], notes: dict[str, Any]
@@ -82,6 +84,7 @@ def add_encoder(
     width = sum(len(classes) for classes in heads.values())
     ids = [np.asarray(window(text), dtype=np.int32) for text in texts]
     lessons = Lessons(ids, targets, linear.out_of_fold[QUEUE])
+    made.took.lap("tokens for the encoder")
     say(f"fine-tuning {name} on up to {len(texts):,} tickets, {options.minutes:g} minutes at most")
     model, taught = teach(
         lambda dropout: Encoder(copy.deepcopy(backbone), width, dropout),
@@ -93,6 +96,7 @@ def add_encoder(
         seed=options.seed,
         quiet=options.quiet,
     )
+    made.took.lap(FINE_TUNING)
     say("exporting to ONNX")
     rows = np.random.default_rng(options.seed).permutation(len(judge_on[0]))[:INT8_ROWS]
     exported = export(
@@ -112,6 +116,7 @@ def add_encoder(
     stage = EncoderStage(exported.model, window, heads, cores())
     made.add(stage, files, {"base": name, **config, **exported.notes})
     made.notes["encoder training"] = taught
+    made.took.lap("exporting")
 
 
 def add_examples(
@@ -134,6 +139,7 @@ def add_examples(
     backend = settings.connect("training")
     llm = LLMStage(backend, pool, describe(pool, options.queues), threads=cores())
     say(f"asking {backend.name} in the llm stage")
+    made.took.lap("examples")
     made.add(llm, llm.to_files(), {"backend": backend.name})
 
 

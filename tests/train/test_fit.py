@@ -112,6 +112,22 @@ def test_what_is_said_is_what_happened(made: tuple[Bundle, list[str]], tickets: 
     assert lines[-1] == f"wrote {bundle.path} ({bundle.id})"
 
 
+def test_what_each_part_took_is_said_and_kept(made: tuple[Bundle, list[str]]) -> None:
+    bundle, lines = made
+    parts = bundle.manifest.figures["training"]
+    assert list(parts) == [
+        "reading and cleaning",
+        "splitting",
+        "linear stage",
+        "list of suspects",
+        "gates",
+        "testing",
+    ]
+    assert all(its["minutes"] >= 0 and its["memory_mib"] > 10 for its in parts.values())
+    said = [line.rsplit(maxsplit=2)[0] for line in lines[-len(parts) - 3 : -2]]
+    assert said == [*parts, "in all"]
+
+
 def test_the_same_data_and_seed_make_the_same_bundle(
     made: tuple[Bundle, list[str]], tickets: Path, tmp_path: Path
 ) -> None:

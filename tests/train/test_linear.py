@@ -83,6 +83,23 @@ def test_characters_are_taken_when_they_earn_their_time(monkeypatch: pytest.Monk
         assert fit_linear(TEXTS[:120], some, HEADS, quiet=True).notes["characters"] is taken
 
 
+def test_of_many_tickets_some_choose_the_n_grams_and_all_are_learned_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(linear, "COUNTED", 100)
+    monkeypatch.setattr(linear, "AT_ONCE", 64)
+    y = TARGETS["queue"]
+    fit = fit_linear(TEXTS, {"queue": y}, {"queue": QUEUES}, trust_labels=True, quiet=True)
+    assert fit.notes["characters"] is False
+    assert "log_loss_with_characters" not in fit.notes, "they are not tried"
+    some = [TEXTS[row] for row in np.linspace(0, len(TEXTS) - 1, 100).astype(int)]
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32).fit(some)
+    model = LogisticRegression(C=fit.notes["C"], max_iter=300, tol=1e-3)
+    model.fit(words.transform(TEXTS), y)
+    served = fit.stage.predict(TEXTS)["queue"]
+    assert np.abs(served - model.predict_proba(words.transform(TEXTS))).max() < 1e-5
+
+
 def test_out_of_fold_probabilities_are_probabilities(fitted: LinearFit) -> None:
     for head, classes in HEADS.items():
         out = fitted.out_of_fold[head]
