@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 
 from cascade.stages.base import QUEUE
 
@@ -26,13 +27,14 @@ Types = dict[str, type]
 
 def output_types(heads: Iterable[str]) -> Types:
     """The output's columns for a bundle of these heads, in order, and their types."""
-    labels: Types = {}
-    for name in heads:
-        if name != QUEUE:
-            labels |= {name: str, f"{name}{CONFIDENCE}": float}
+    labels = dict(zip(_of_labels(heads), cycle((str, float))))
     return {**COLUMNS, **labels, **LAST}
 
 
 def output_columns(heads: Iterable[str]) -> list[str]:
-    """Names of the output's columns for a bundle of these heads."""
-    return list(output_types(heads))
+    """Names of the output's columns; one stands twice where a label is called like another."""
+    return [*COLUMNS, *_of_labels(heads), *LAST]
+
+
+def _of_labels(heads: Iterable[str]) -> list[str]:
+    return [f"{name}{end}" for name in heads if name != QUEUE for end in ("", CONFIDENCE)]
