@@ -1,19 +1,19 @@
-"""The linear stage: TF-IDF and logistic regression, one ticket at a time.
+"""The linear stage: TF-IDF and logistic regression, at about the speed of splitting into words.
 
 scikit-learn trains it (`train.linear`); this is the serving path. Vectorising with scikit-learn
 and multiplying sparse matrices costs milliseconds a ticket, nearly all of it overhead. Here the
-ticket's n-grams are looked up in a dict, and only the rows of the coefficient matrix that it has
-are summed: the same probabilities in a fraction of the time.
+n-grams of a batch are found by number (`cascade.stages.ngrams`), and only the rows of the
+coefficient matrix that a ticket has are gathered and summed: the same probabilities.
+
+What else was tried, and what each way costs: ``python -m eval.linear_speed``.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,55 +21,16 @@ from safetensors.numpy import load, save
 
 from cascade.errors import BundleError
 from cascade.stages.base import MALFORMED, QUEUE, SIGNALS, Heads, Probabilities, energy, softmax
+from cascade.stages.ngrams import CharacterIndex, Counted, NGrams, WordIndex, count
 
-WORD = re.compile(r"(?u)\b\w\w+\b")
-SPACES = re.compile(r"\s\s+")
-LONGEST_NGRAM = 10
+__all__ = ["LinearStage", "NGrams", "Vectorizer"]
+
+CHUNK = 2**16
+"""Characters of the texts that are read together, to keep memory flat."""
+CELLS = 2**15
+"""Numbers that are gathered together, at least one text's: they fit into a core's own cache."""
 LARGEST = 1e6
 """Bound of a loaded model's numbers, far above any that training finds: none can overflow."""
-
-
-@dataclass(frozen=True, slots=True)
-class NGrams:
-    """One vectoriser: scikit-learn's ``TfidfVectorizer(sublinear_tf=True)`` of that analyser."""
-
-    analyzer: Literal["word", "char_wb"]
-    shortest: int
-    longest: int
-
-    def check(self) -> None:
-        """Raise `ValueError` unless these are n-grams that training makes."""
-        if self.analyzer not in ("word", "char_wb") or not (
-            1 <= self.shortest <= self.longest <= LONGEST_NGRAM
-        ):
-            raise ValueError("n-grams of an unknown kind")
-
-    def split(self, text: str) -> Iterator[str]:
-        """The n-grams of a lower-case text, repeated as often as they occur."""
-        return _words(text, self) if self.analyzer == "word" else _characters(text, self)
-
-
-def _words(text: str, ngrams: NGrams) -> Iterator[str]:
-    words = WORD.findall(text)
-    for n in range(ngrams.shortest, ngrams.longest + 1):
-        if n == 1:
-            yield from words
-        else:
-            for at in range(len(words) - n + 1):
-                yield " ".join(words[at : at + n])
-
-
-def _characters(text: str, ngrams: NGrams) -> Iterator[str]:
-    for word in SPACES.sub(" ", text).split():
-        padded = f" {word} "
-        for n in range(ngrams.shortest, ngrams.longest + 1):
-            last = len(padded) - n
-            if last <= 0:
-                # A word that is no longer than n counts once, as scikit-learn has it.
-                yield padded
-                break
-            for at in range(last + 1):
-                yield padded[at : at + n]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +65,12 @@ class LinearStage:
         self._heads = heads
         self._vectorizers = tuple(vectorizers)
         self._intercepts = intercepts
-        self._places: list[dict[str, int]] = []
+        self._indexes: list[WordIndex | CharacterIndex] = []
         rows = 0
         for vectorizer in self._vectorizers:
-            self._places.append({term: rows + at for at, term in enumerate(vectorizer.terms)})
+            kind = WordIndex if vectorizer.ngrams.analyzer == "word" else CharacterIndex
+            self._indexes.append(kind(vectorizer.ngrams, vectorizer.terms, rows))
             rows += len(vectorizer.terms)
-        self._words = {
-            term
-            for vectorizer in self._vectorizers
-            if vectorizer.ngrams.analyzer == "word"
-            for term in vectorizer.terms
-        }
         self._idf = np.concatenate([vectorizer.idf for vectorizer in self._vectorizers])
         # One wide matrix, so that the ticket's rows are gathered once for all heads.
         self._widths = [len(classes) for classes in heads.values()]
@@ -131,29 +87,25 @@ class LinearStage:
             raise BundleError("linear: the arrays hold something else than numbers")
 
     def predict(self, texts: Sequence[str]) -> Probabilities:
-        """See `Stage.predict`. Texts are computed one by one, so batches change nothing.
+        """See `Stage.predict`. No sum spans two texts, so batches change nothing.
 
         The signals are two: the energy of the queues' logits, and the share of the text's words
         that it knows.
         """
-        scores = np.empty((len(texts), sum(self._widths)), dtype=np.float32)
-        for row, text in enumerate(texts):
-            scores[row] = self._scores(text)
+        scores = np.empty((len(texts), sum(self._widths)))
+        signals = np.empty((len(texts), 2), dtype=np.float32)
+        for part in _parts(texts):
+            scores[part], signals[part, 1] = self._read(texts[part])
         out: Probabilities = {}
         start = 0
         for name, width in zip(self._heads, self._widths, strict=True):
             logits = scores[:, start : start + width] + self._intercepts[name]
             out[name] = softmax(logits)
+            if name == QUEUE:
+                signals[:, 0] = energy(logits)
             start += width
-        out[SIGNALS] = np.empty((len(texts), 2), dtype=np.float32)
-        out[SIGNALS][:, 0] = energy(scores[:, : self._widths[0]] + self._intercepts[QUEUE])
-        out[SIGNALS][:, 1] = [self._known(text) for text in texts]
+        out[SIGNALS] = signals
         return out
-
-    def _known(self, text: str) -> float:
-        """Share of a text's words that were in past tickets; 0 where it has none."""
-        words = WORD.findall(text.lower())
-        return sum(word in self._words for word in words) / max(len(words), 1)
 
     def contributions(
         self, text: str, queue: int, other: int
@@ -170,39 +122,51 @@ class LinearStage:
         Returns:
             One entry a vectoriser: its kind of n-grams, and by n-gram what it adds, in nats.
         """
-        rows, weights = self._vector(text)
-        added = weights * (self._matrix[rows, queue] - self._matrix[rows, other])
         found = []
         start = 0
-        for vectorizer in self._vectorizers:
-            end = start + len(vectorizer.terms)
-            own = (rows >= start) & (rows < end)
-            terms = [vectorizer.terms[row - start] for row in rows[own]]
-            found.append((vectorizer.ngrams, dict(zip(terms, added[own].tolist(), strict=True))))
-            start = end
+        for vectorizer, index in zip(self._vectorizers, self._indexes, strict=True):
+            counted = count(index.find([text.lower()]), len(self._matrix))
+            picked = self._matrix[counted.rows]
+            added = self._weigh(counted) * (picked[:, queue] - picked[:, other])
+            terms = [vectorizer.terms[row - start] for row in counted.rows]
+            found.append((vectorizer.ngrams, dict(zip(terms, added.tolist(), strict=True))))
+            start += len(vectorizer.terms)
         return found
 
-    def _scores(self, text: str) -> NDArray[np.float32]:
-        """``(sum of widths,)``: the ticket's TF-IDF vector times the coefficients."""
-        rows, weights = self._vector(text)
-        # Not BLAS: its sums depend on the number of threads, and an answer must not.
-        picked = self._matrix[rows] * weights[:, None]
-        return np.asarray(np.add.reduce(picked, axis=0), dtype=np.float32)
+    def _read(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``(n, sum of widths)``, TF-IDF vectors times coefficients; ``(n,)``, how known the words.
 
-    def _vector(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The ticket's TF-IDF vector: the rows of its n-grams, and their values."""
-        text = text.lower()
-        rows, weights = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-        for vectorizer, places in zip(self._vectorizers, self._places, strict=True):
-            found = _count(vectorizer.ngrams.split(text), places.get)
-            if not found:
-                continue
-            at = np.fromiter(found.keys(), dtype=np.int64, count=len(found))
-            counts = np.fromiter(found.values(), dtype=np.float32, count=len(found))
-            values = (1 + np.log(counts)) * self._idf[at]
-            rows.append(at)
-            weights.append(values / np.sqrt(np.add.reduce(values * values)))
-        return np.concatenate(rows), np.concatenate(weights)
+        A matrix product would go through BLAS, whose sums depend on the number of threads; a sum
+        of `reduceat` depends on the numbers that are summed alone.
+        """
+        lower = [text.lower() for text in texts]
+        scores = np.zeros((len(texts), sum(self._widths)))
+        known = np.zeros(len(texts))
+        for index in self._indexes:
+            found = index.find(lower)
+            known = np.maximum(known, found.known)
+            counted = count(found, len(self._matrix))
+            scores[counted.texts] += self._sum(counted)
+        return scores, known
+
+    def _sum(self, counted: Counted) -> NDArray[np.float64]:
+        """``(p, sum of widths)``, each text's TF-IDF values times the rows that it has."""
+        texts, terms, width = len(counted.starts), len(counted.rows), sum(self._widths)
+        sums = np.empty((texts, width))
+        weights = self._weigh(counted)[:, None]
+        step = max(1, CELLS * texts // max(1, terms * width))
+        for at, (start, end) in enumerate(pairwise([*counted.starts[::step].tolist(), terms])):
+            part = slice(at * step, (at + 1) * step)
+            weighed = self._matrix.take(counted.rows[start:end], axis=0) * weights[start:end]
+            np.add.reduceat(weighed, counted.starts[part] - start, axis=0, out=sums[part])
+        return sums
+
+    def _weigh(self, counted: Counted) -> NDArray[np.float64]:
+        """``(m,)``, the TF-IDF values of n-grams, each text's a vector of length 1."""
+        values = (1 + np.log(counted.counts)) * self._idf.take(counted.rows)
+        squares = np.add.reduceat(values * values, counted.starts)
+        norms = np.sqrt(squares).repeat(counted.lengths)
+        return np.asarray(values / norms, dtype=np.float64)
 
     def to_files(self) -> dict[str, bytes]:
         """The files of the bundle's folder ``linear/``."""
@@ -252,8 +216,11 @@ class LinearStage:
             raise BundleError(f"linear: damaged ({type(error).__name__}: {error})") from None
 
 
-def _count(terms: Iterator[str], place: Callable[[str], int | None]) -> dict[int, int]:
-    """How often each known term occurs, by its row."""
-    counts = Counter(map(place, terms))
-    counts.pop(None, None)
-    return counts  # type: ignore[return-value]
+def _parts(texts: Sequence[str]) -> Iterator[slice]:
+    """Texts in order, cut where `CHUNK` is reached."""
+    start = characters = 0
+    for at, text in enumerate(texts, start=1):
+        characters += len(text)
+        if characters >= CHUNK or at == len(texts):
+            yield slice(start, at)
+            start, characters = at, 0
