@@ -81,12 +81,12 @@ def door() -> None:
 
 
 def main() -> None:
-    """Run a verb. Errors meant for people are one line on stderr, and the exit code is 2."""
+    """Run a verb. Errors meant for people are one line on stderr, and the exit code is theirs."""
     try:
         door()
     except CascadeError as error:
         click.echo(f"cascade: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library in WINGS:

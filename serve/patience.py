@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +36,7 @@ class PatientWorker(ThreadWorker):
         super().load_wsgi()
         app = self.wsgi
 
-        def noted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def noted(environ: MutableMapping[str, Any], start_response: Any) -> Iterable[bytes]:
             answer: Iterable[bytes] = app(environ, start_response)
             self._answered[environ["gunicorn.socket"]] = time.monotonic()
             return answer

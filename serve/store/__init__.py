@@ -12,7 +12,7 @@ import secrets as randomness
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -29,16 +29,20 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from cascade.errors import InputError
+from cascade.errors import InputError, UnavailableError
 from serve.store.tables import secrets
 
 BUSY_SECONDS = 5.0
-"""How long a writer of SQLite waits for another one."""
+"""How long a writer of SQLite waits for another process that writes."""
+TURN_SECONDS = 5.0
+"""How long it waits for its turn among those of its own process."""
 SILENT_SECONDS = 5
 """How long a server of PostgreSQL may say nothing, unless its URL says otherwise."""
 DOWN = (OperationalError, InternalError, InterfaceError, TimeoutError)
 """What a database raises that is full, read-only, locked for too long, or away."""
+MIGRATIONS = Path(__file__).parent / "migrations"
 DURABLE = "durable"
+UNCHECKED = "unchecked"
 FINGERPRINT = "fingerprint"
 
 
@@ -61,7 +65,7 @@ class Store:
         self.url = _parsed(url)
         self._engine = _engine(self.url)
         # SQLite has one writer at a time, and lets those who wait sleep longer and longer.
-        self._writing: AbstractContextManager[Any] = RLock() if self.sqlite else nullcontext()
+        self._turn = RLock() if self.sqlite else None
         self._secrets: dict[str, bytes] = {}
 
     @property
@@ -76,19 +80,30 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, **options: bool) -> Iterator[Connection]:
         """One transaction, committed at the end and rolled back at an error.
 
         Args:
             durable: it is on the disk when this returns.
+            options: further ones, for `_begin`.
         """
-        options = {"write": True, DURABLE: durable}
+        options |= {"write": True, DURABLE: durable}
         with (
-            self._writing,
+            self._alone(),
             self._engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._turn and not self._turn.acquire(timeout=TURN_SECONDS):
+            raise TimeoutError("others of this process have been writing all the time")
+        try:
+            yield
+        finally:
+            if self._turn:
+                self._turn.release()
 
     def ping(self) -> None:
         """Ask for nothing.
@@ -125,23 +140,30 @@ class Store:
     def migrate(self) -> None:
         """Bring the tables up to date.
 
+        SQLite does not look after foreign keys meanwhile: Alembic changes a table by copying it and
+        dropping the old one, and that would delete the rows that refer to it.
+
         Raises:
-            InputError: the database cannot be used, or a newer version of this made it.
+            UnavailableError: the database is away.
+            InputError: it cannot be used, or a newer version of this made it.
         """
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self.write(durable=True) as connection:
+            with self.write(durable=True, **{UNCHECKED: True}) as connection:
                 if not self.sqlite:  # several masters may start at once
                     connection.execute(text("SELECT pg_advisory_xact_lock(722)"))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+        except DOWN as error:
+            raise UnavailableError(f"{self}: is not available ({_why(error)})") from None
         except (SQLAlchemyError, CommandError) as error:
             raise InputError(f"{self}: cannot be used ({_why(error)})") from None
+        self.close()  # a connection of SQLite that checks nothing
 
     def close(self) -> None:
         """Give its connections back; before a fork, as they do not survive one."""
@@ -182,9 +204,12 @@ def _engine(url: URL) -> Engine:
         named = {name: limit for name, limit in limits.items() if name not in url.query}
         return create_engine(url, pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args=named)
     file = Path(str(url.database))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():  # for its owner alone: who reads the sessions' secret can sign in
-        file.touch(mode=0o600)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():  # for its owner alone: who reads the sessions' secret can sign in
+            file.touch(mode=0o600)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be made ({error.strerror})") from None
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
@@ -203,6 +228,8 @@ def _begin(connection: Connection) -> None:
     # Through the driver: a pragma inside a transaction changes nothing.
     driver: Any = connection.connection.driver_connection
     _run(driver, f"PRAGMA synchronous={wanted}")
+    if options.get(UNCHECKED):
+        _run(driver, "PRAGMA foreign_keys=OFF")
     # At once for writing: two transactions that both read first could never both go on.
     _run(driver, "BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from cascade.errors import InputError
-from serve.store import Store, new_id
-from serve.store.tables import keys, metadata
+from cascade.errors import InputError, UnavailableError
+from serve.store import DOWN, MIGRATIONS, Store, new_id
+from serve.store.tables import decisions, keys, metadata, texts
 
 
 def a_key(number: int) -> dict[str, object]:
@@ -142,8 +143,10 @@ def test_a_database_that_cannot_be_used_is_named_without_its_password(tmp_path: 
     file.write_text("this is no database, however long it may be" * 20)
     with pytest.raises(InputError, match=r"text\.sqlite: cannot be used \(file is not a database"):
         Store(f"sqlite:///{file}").migrate()
+    with pytest.raises(InputError, match=r"x\.sqlite: cannot be made \(File exists\)"):
+        Store(f"sqlite:///{file}/x.sqlite")
     url = "postgresql+psycopg://cascade:hunter2@127.0.0.1:1/x"
-    with pytest.raises(InputError, match="cannot be used") as caught:
+    with pytest.raises(UnavailableError, match="is not available") as caught:
         Store(url).migrate()
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -154,6 +157,71 @@ def test_a_database_of_a_newer_version_is_refused(store: Store) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(InputError, match="cannot be used"):
         store.migrate()
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "{head}"
+def upgrade():
+    with op.batch_alter_table("decisions") as batch:
+        batch.alter_column("stage", type_=sa.Text())
+    {more}
+"""
+
+
+def next_version(store: Store, folder: Path, more: str = "") -> Path:
+    """Migrations with one more, for which SQLite remakes a table that others refer to."""
+    with store.read() as connection:
+        head = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    shutil.copytree(MIGRATIONS, folder)
+    (folder / "versions" / "0002_next.py").write_text(NEXT.format(head=head, more=more))
+    return folder
+
+
+def counts(store: Store) -> list[int | None]:
+    with store.read() as connection:
+        return [connection.scalar(select(func.count()).select_from(t)) for t in (decisions, texts)]
+
+
+def test_a_migration_that_remakes_a_table_loses_no_row_that_refers_to_it(
+    any_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    its = {"id": "4", "fingerprint": "", "bundle": "b", "queue": "q", "confidence": 1, "stage": "s"}
+    its |= {"created": 0, "action": "route", "pending": False, "answer": "{}"}
+    with any_store.write() as connection:
+        connection.execute(insert(decisions), its)
+        connection.execute(insert(texts), {"decision": "4", "text": "vpn", "created": 0})
+    folder = next_version(any_store, tmp_path / "next")
+    monkeypatch.setattr("serve.store.MIGRATIONS", folder)
+    any_store.migrate()
+    assert counts(any_store) == [1, 1]
+    with pytest.raises(IntegrityError), any_store.write() as connection:  # looked after again
+        connection.execute(insert(texts), {"decision": "5", "text": "vpn", "created": 0})
+
+
+def test_a_migration_that_leaves_rows_without_what_they_refer_to_changes_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = """op.execute("INSERT INTO texts VALUES ('gone', 'vpn', 0)")"""
+    monkeypatch.setattr("serve.store.MIGRATIONS", next_version(store, tmp_path / "next", lost))
+    with pytest.raises(InputError, match="rows would refer to others that are not there"):
+        store.migrate()
+    assert counts(store) == [0, 0]
+
+
+def test_who_waits_too_long_for_its_turn_to_write_is_told_that_the_store_is_down(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.store.TURN_SECONDS", 0.01)
+
+    def write() -> None:
+        with store.write():
+            pass
+
+    with ThreadPoolExecutor(1) as another, store.write(), pytest.raises(DOWN):
+        another.submit(write).result()
+    write()
 
 
 def test_what_is_deleted_is_gone_from_the_file(store: Store) -> None:
