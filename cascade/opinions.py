@@ -37,8 +37,15 @@ class Opinion:
     reason: str
 
 
-def opinions(cascade: Explainable, ticket: Ticket) -> tuple[Opinion, ...]:
-    """Ask every stage about a ticket, in order; an adviser is told what those before it think."""
+def opinions(
+    cascade: Explainable, ticket: Ticket, seconds: float | None = None
+) -> tuple[Opinion, ...]:
+    """Ask every stage about a ticket, in order; an adviser is told what those before it think.
+
+    Args:
+        seconds: after which no adviser is waited for any more; None for the adviser's own limit.
+    """
+    until = None if seconds is None else time.monotonic() + seconds
     text = clean(ticket.text)
     seen: list[NDArray[np.float32]] = []
     said = []
@@ -46,7 +53,7 @@ def opinions(cascade: Explainable, ticket: Ticket) -> tuple[Opinion, ...]:
         began, reason = time.perf_counter(), ""
         if isinstance(stage, Adviser):
             joined = cascade.gates.gates[at - 1].joins[QUEUE](seen)
-            advice = stage.advise([text], joined, None)
+            advice = stage.advise([text], joined, until)
             answer, reason = advice.probabilities[QUEUE], advice.reasons[0]
         else:
             answer = stage.predict([text])[QUEUE]

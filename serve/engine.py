@@ -3,9 +3,10 @@
 The cascade can be changed for another at any moment. A request keeps the one that it began with;
 when the last of them has ended, the old one is gone.
 
-Under load depth is given up first, and only then requests: where too many wait, a ticket is asked
-of the first stage alone. That stage's gate holds as ever, so load settles no ticket that would not
-be settled without it; whoever the gate does not let pass is answered as late, and finished later.
+Under load depth is given up first, and only then requests: where too many wait, or somebody for
+too long, a ticket is asked of the first stage alone. That stage's gate holds as ever, so load
+settles no ticket that would not be settled without it; whoever the gate does not let pass is
+answered as late, and finished later.
 """
 
 from __future__ import annotations
@@ -23,10 +24,20 @@ from cascade.opinions import Opinion, opinions
 from cascade.stages.base import Heads, Probabilities
 from cascade.ticket import Ticket
 from serve.problems import NOT_READY, Problem
-from serve.turns import Turns
+from serve.turns import Place, Turns
 
 LONGEST_WAIT = 30.0
 """Seconds that a request without a deadline waits for its turn."""
+LONG_MS = 1000.0
+"""A request with more time than that, or any, may spend it on a language model: see `Turns`."""
+TOO_LONG = 1 / 3
+"""Share of somebody's patience, spent waiting, from which on depth is given up. The time that a
+queue costs tells a crowd from a burst better than its length does (Nichols and Jacobson,
+"Controlling Queue Delay", 2012): a few slow tickets are a crowd, too."""
+LONGEST_QUIET = 30.0
+"""Seconds that work for later waits for a moment in which nobody else does."""
+OPINION_SECONDS = 10.0
+"""Seconds that a language model has to say what it thinks of a ticket alone."""
 NO_TIME = 1e-3
 """Milliseconds of a deadline that lets the first stage run, which always does, and no other."""
 CROWDED = "so many tickets waited that only the first stage was asked"
@@ -87,13 +98,15 @@ class Turn:
         """Decisions, and how likely each class of each label is."""
         return self.router.weigh(tickets, deadline_ms=NO_TIME if self.crowded else self.deadline_ms)
 
-    def explain(self, ticket: Ticket, decision: Decision) -> Explanation:
-        """Why this ticket was decided so."""
-        return explain(self.router, ticket, decision)
+    def explain(self, ticket: Ticket, decision: Decision) -> Explanation | None:
+        """Why this ticket was decided so; in a crowd None, as others wait."""
+        return None if self.crowded else explain(self.router, ticket, decision)
 
     def opinions(self, ticket: Ticket) -> tuple[Opinion, ...]:
-        """What each stage says of a ticket alone."""
-        return opinions(self.router, ticket)
+        """What each stage says of a ticket alone; in a crowd that it was not asked."""
+        if self.crowded:
+            return tuple(Opinion(it, None, None, 0.0, CROWDED) for it in self.router.stage_names)
+        return opinions(self.router, ticket, OPINION_SECONDS)
 
 
 class Engine:
@@ -102,7 +115,8 @@ class Engine:
     Args:
         threads: requests that route at once.
         waiting: requests that may wait for their turn.
-        shallow_from: with so many waiting, tickets are asked of the first stage only.
+        shallow_from: with so many waiting, tickets are asked of the first stage only; whoever
+            brings more time than `LONG_MS` does not count.
     """
 
     def __init__(self, threads: int, waiting: int, shallow_from: int) -> None:
@@ -147,31 +161,43 @@ class Engine:
         return self.serving().router
 
     @contextmanager
-    def turn(self, deadline_ms: float | None) -> Iterator[Turn]:
+    def turn(self, deadline_ms: float | None, *, long: bool = False) -> Iterator[Turn]:
         """Take a turn; waiting for it counts against the deadline.
+
+        Args:
+            deadline_ms: None for no limit.
+            long: it may take much longer than its deadline says.
 
         Raises:
             Problem: 503, no bundle is in service yet or too many wait.
         """
         self.serving()
         arrived = time.perf_counter()
-        with self.turns.take(LONGEST_WAIT if deadline_ms is None else deadline_ms / 1000):
+        patience = LONGEST_WAIT if deadline_ms is None else deadline_ms / 1000
+        long = long or deadline_ms is None or deadline_ms > LONG_MS
+        with self.turns.take(patience, long=long) as place:
             waited_ms = (time.perf_counter() - arrived) * 1000
             if deadline_ms is not None and waited_ms >= 1:  # decisions quote a round number
                 deadline_ms = max(deadline_ms - waited_ms, NO_TIME)
-            yield Turn(self.router(), deadline_ms, self.turns.waiting >= self._shallow_from)
+            yield Turn(self.router(), deadline_ms, self._crowded(place))
+
+    def _crowded(self, mine: Place) -> bool:
+        crowd = self.turns.crowd()
+        if len(crowd) >= self._shallow_from:
+            return True
+        return any(place.spent > TOO_LONG for place in (mine, *crowd))
 
     def later(self, tickets: Sequence[Ticket]) -> list[Decision]:
-        """Decisions without a deadline, from every stage they need, while nobody else waits.
+        """Decisions without a deadline, from every stage they need.
 
-        For work in the background. It begins when no request waits for its turn and takes none
-        away; how much of it runs at a time is the caller's affair.
+        For work in the background. It begins when no request waits for its turn, or after
+        `LONGEST_QUIET`, and takes none away; how much of it runs at a time is the caller's affair.
 
         Raises:
             Problem: 503, no bundle is in service yet.
         """
         self.serving()
-        self.turns.wait_for_quiet()
+        self.turns.wait_for_quiet(LONGEST_QUIET)
         return self.router().route(tickets)
 
 

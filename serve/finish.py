@@ -7,6 +7,7 @@ from threading import Event
 
 from sqlalchemy import Connection
 
+from cascade.decision import Decision
 from cascade.ticket import Ticket
 from serve import metrics
 from serve.engine import Engine
@@ -19,12 +20,25 @@ ATTEMPTS = 5
 FINISHED, GIVEN_UP = "finished", "given_up"
 AT_SERVER = "the LLM server"
 """All reasons that lie with the LLM server, and not with the ticket, name it so."""
+_AGAIN = (" refused", " redirects", "'s reply is", "'s reply has")
+LASTING = tuple(AT_SERVER + how for how in _AGAIN)
+"""How the reasons begin that would be the same again."""
 
 TIMES = ("created", "finished")
 """What a decision has in the store alone."""
 
 Tell = Callable[[Connection, decisions.Answer], None]
 """Has a decision with its later answer told, in the transaction that stores it."""
+
+
+def may_be_settled_later(decision: Decision) -> bool:
+    """Whether the cascade may settle it if it is asked again, without a deadline or in a while.
+
+    A deadline or load left out a stage, or the LLM server had no answer for the moment: it was
+    busy, slow or down. Load, wherever it is, gives no ticket to people for good.
+    """
+    passing = AT_SERVER in decision.reason and not decision.reason.startswith(LASTING)
+    return decision.late or passing
 
 
 class Finish:
@@ -49,7 +63,7 @@ class Finish:
         """Ask the cascade, and store what it says.
 
         Raises:
-            Again: the LLM server gave no answer.
+            Again: the LLM server gave no answer for the moment.
             Problem: no bundle is in service yet.
         """
         first = self._first(job)
@@ -59,7 +73,7 @@ class Finish:
             return self.give_up(job)
         # The text was cleaned when it came, and cleaning twice is cleaning once.
         [decision] = self._engine.later([Ticket(job.payload, first["id"])])
-        if AT_SERVER in decision.reason and not self.is_last(job):
+        if may_be_settled_later(decision) and not self.is_last(job):
             raise Again("a later answer has to wait for the LLM server")
         answer = decision.to_dict() | {"decision_id": job.decision, "pending": False}
         metrics.worked([answer], self._engine.router())

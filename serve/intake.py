@@ -20,6 +20,7 @@ from cascade.llm.mask import mask
 from cascade.ticket import Ticket
 from serve import metrics
 from serve.engine import Engine, Turn
+from serve.finish import may_be_settled_later
 from serve.problems import REUSED_KEY, Problem
 from serve.settings import Settings
 from serve.store import Store, decisions, jobs, new_id
@@ -78,7 +79,7 @@ class Intake:
             return known, True
         try:
             # Storing is part of the turn: with a slow disk the crowd waits where it is counted.
-            with self._engine.turn(wishes.deadline_ms) as turn:
+            with self._engine.turn(wishes.deadline_ms, long=wishes.every_stage) as turn:
                 decided = turn.route(tickets)
                 said = _said(turn, tickets, decided, wishes)
                 answers = [self._answer(decision) for decision in decided]
@@ -93,7 +94,7 @@ class Intake:
         return [answer | extra for answer, extra in zip(answers, said, strict=True)], False
 
     def _answer(self, decision: Decision) -> dict[str, Any]:
-        pending = decision.late and self._settings.finish_later
+        pending = self._settings.finish_later and may_be_settled_later(decision)
         return decision.to_dict() | {"decision_id": new_id(), "pending": pending}
 
     def _keep(
@@ -146,7 +147,8 @@ def _said(
     said = [dict(NOTHING_SAID) for _ in tickets]
     for its, ticket, decision in zip(said, tickets, decided, strict=True):
         if wishes.explain:
-            its["explanation"] = turn.explain(ticket, decision).to_dict()
+            told = turn.explain(ticket, decision)
+            its["explanation"] = told and told.to_dict()
         if wishes.every_stage:
             its["opinions"] = [asdict(opinion) for opinion in turn.opinions(ticket)]
     return said

@@ -193,7 +193,7 @@ class DecisionOut(Decided):
 
     explanation: Annotated[
         Explanation | None,
-        Field(description="null unless asked for; holds the customer's words, so not for logs"),
+        Field(description="null unless asked for, and in a crowd; holds the customer's words"),
     ]
     opinions: Annotated[
         list[OpinionOut] | None,

@@ -75,6 +75,7 @@ class BadStatus(NoAnswer):
         # 501 is the server's word for a model that cannot do this, not a sign of ill health.
         refused = 400 <= status < 500 or status == 501
         verb = "refused the call" if refused else "failed"
+        verb = "has too much to do" if status == 429 else verb
         super().__init__("refused" if refused else "failed", f"the LLM server {verb} ({status})")
         self.status = status
         self.wait = wait

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ class Llm:
 
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
+        self.until: float | None = None
 
     def warm_up(self) -> None: ...
 
-    def advise(self, texts: list[str], joined: Any, until: object) -> Advice:
+    def advise(self, texts: list[str], joined: Any, until: float | None) -> Advice:
+        self.until = until
         return Advice({QUEUE: joined, "urgency": np.full((1, 2), 0.5)}, (self.reason,))
 
 
@@ -54,6 +57,18 @@ def test_stages_behind_the_one_that_settled_are_asked_as_well(
     ]
     assert all(its.ms >= 0 and not its.reason for its in said)
     assert cascade.route([TICKET])[0].queue == decision.queue
+
+
+def test_an_adviser_is_not_waited_for_longer_than_it_may_take(
+    fake_cascade: Callable[..., Cascade],
+) -> None:
+    llm = Llm()
+    cascade = with_llm(fake_cascade(("linear", 0.9, 0.8)), llm)
+    opinions(cascade, TICKET)
+    assert llm.until is None
+    opinions(cascade, TICKET, 5.0)
+    assert llm.until
+    assert 0 < llm.until - time.monotonic() <= 5.0
 
 
 def test_an_adviser_is_told_what_the_stages_before_think(

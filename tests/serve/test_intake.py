@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from cascade.decision import Decision
+from cascade.llm.client import BadStatus
 from cascade.ticket import Ticket
 from serve.app import create_app
 from serve.intake import Intake, Once, Wishes
@@ -98,6 +99,29 @@ def test_what_came_too_late_is_finished_later_and_not_by_people_yet(
     (job,) = rows(store, jobs)
     assert (job.kind, job.decision, job.attempts) == ("finish", said["decision_id"], 0)
     assert job.payload.startswith("my vpn")
+
+
+@pytest.mark.parametrize(
+    ("reason", "pending"),
+    [
+        ("as many calls as may be are at the LLM server already", True),
+        ("the LLM server is down or cut the connection", True),
+        (str(BadStatus(429)), True),
+        (str(BadStatus(503)), True),
+        (str(BadStatus(401)), False),
+        ("the LLM server's reply is not an answer", False),
+        ("no stage is sure enough", False),
+    ],
+)
+def test_load_on_the_language_model_gives_no_ticket_to_people_for_good(
+    service: Service, cascade: Any, monkeypatch: pytest.MonkeyPatch, reason: str, pending: bool
+) -> None:
+    settled = cascade._decide
+    changes = {"action": "review", "stage": "human", "reason": reason}
+    monkeypatch.setattr(cascade, "_decide", lambda its: replace(settled(its), **changes))
+    [answer], _ = service.intake.route([Ticket("vpn")], Wishes())
+    assert (answer["late"], answer["pending"]) == (False, pending)
+    assert bool(rows(service.store, reviews)) != pending
 
 
 def test_where_nothing_is_finished_later_people_get_it_at_once(

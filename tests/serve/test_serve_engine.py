@@ -18,8 +18,9 @@ from cascade.gate import Gate, Gates, Join
 from cascade.router import Cascade
 from cascade.stages.base import QUEUE, Heads, Probabilities
 from cascade.ticket import Ticket
-from serve.engine import CROWDED, Engine
+from serve.engine import CROWDED, LONG_MS, TOO_LONG, Engine
 from serve.problems import BUSY, NOT_READY, Problem
+from serve.turns import Place
 
 SLOW, QUICK = Ticket("sleep"), Ticket("a")
 NEVER_CROWDED = 1000
@@ -182,7 +183,7 @@ def test_depth_is_given_up_only_where_enough_wait() -> None:
     depths: list[int] = []
 
     def ask() -> None:
-        depths.append(len(routed(engine, unsure).stages))
+        depths.append(len(routed(engine, unsure, LONG_MS).stages))
 
     crowd = [threading.Thread(target=ask) for _ in range(3)]
     with engine.turn(None):
@@ -193,3 +194,42 @@ def test_depth_is_given_up_only_where_enough_wait() -> None:
     for thread in crowd:
         thread.join()
     assert sorted(depths) == [1, 2, 2], "two still waited when the first one had its turn"
+
+
+def test_depth_is_given_up_where_somebody_waits_for_too_long_however_few_wait() -> None:
+    """Else those who are slow to serve would be refused before any depth is given up."""
+    engine, unsure = engine_of(believers([0.9, 0.5]), waiting=2), Ticket("50 160")
+    told: list[Decision] = []
+    waiting = threading.Thread(target=lambda: told.append(routed(engine, unsure, 600.0)))
+    with engine.turn(None):
+        waiting.start()
+        while not (crowd := engine.turns.crowd()) or crowd[0].spent <= TOO_LONG:
+            time.sleep(0.005)
+        assert engine._crowded(Place(LONG_MS, long=True)), "whoever has a turn sees who waits"
+    waiting.join()
+    assert [len(decision.stages) for decision in told] == [1]
+    assert told[0].late
+    with engine.turn(600.0) as turn:
+        assert not turn.crowded
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "long"), [(None, False), (LONG_MS + 1, False), (150.0, True)]
+)
+def test_requests_that_may_take_long_leave_a_turn_to_the_others(
+    cascade: Any, deadline_ms: float | None, long: bool
+) -> None:
+    engine = engine_of(cascade, threads=3, waiting=0)
+    with engine.turn(deadline_ms, long=long), engine.turn(deadline_ms, long=long):
+        with pytest.raises(Problem), engine.turn(deadline_ms, long=long):
+            pass
+        assert routed(engine, QUICK, LONG_MS).action == "route"
+
+
+def test_in_a_crowd_nobody_is_told_why_or_what_each_stage_says(cascade: Any) -> None:
+    with engine_of(cascade, shallow_from=0).turn(150.0) as turn:
+        [decision] = turn.route([QUICK])
+        assert turn.explain(QUICK, decision) is None
+        opinions = turn.opinions(QUICK)
+    assert [its.stage for its in opinions] == list(cascade.stage_names)
+    assert {(its.queue, its.reason) for its in opinions} == {(None, CROWDED)}
