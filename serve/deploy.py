@@ -29,6 +29,8 @@ PATIENCE = 300.0
 SWAP = 10.0
 """Seconds that they have to swap; they need a look of theirs, 0.2."""
 PAUSE = 0.05
+STILL = 1.0
+"""Seconds after which it is said again that somebody waits; well below `deployments.DEAD`."""
 MAX_BODY = 10_000
 
 deploy = Blueprint("deploy", __name__)
@@ -69,12 +71,12 @@ def put_into_service(store: Store, configured: Path, asked: str | None) -> tuple
         Problem: 422, a worker cannot load it or it lies elsewhere; 409, another change is under
             way. The old one serves on.
     """
-    path = folder(configured, asked)
+    path, since = folder(configured, asked), time.time()
     with store.write(durable=True) as connection:
         begun = deployments.begin(connection, str(path), str(configured.absolute()))
     if begun is None:
         raise Problem(CHANGING, "Ask again when that is done.")
-    if why := _prepared(store, begun):
+    if why := _prepared(store, begun, since):
         with store.write(durable=True) as connection:
             deployments.decide(connection, begun, REFUSED, why)
         raise Problem(REFUSED_BUNDLE, f"The old one serves on. {why}")
@@ -96,14 +98,27 @@ def folder(configured: Path, asked: str | None) -> Path:
     return beside.parent / path.name
 
 
-def _prepared(store: Store, begun: int) -> str:
+def _prepared(store: Store, begun: int, since: float) -> str:
     """Wait until all workers that are alive can serve it; says why not, if they cannot."""
+    again = time.monotonic() + STILL
+    lost = False
 
     def ready(workers: list[Worker]) -> bool:
         told = [worker for worker in workers if worker.prepared == begun]
         return any(worker.failure for worker in told) or len(told) == len(workers)
 
-    workers = _wait(store, PATIENCE, ready)
+    def ended(workers: list[Worker]) -> bool:
+        nonlocal again, lost
+        if time.monotonic() > again:
+            again = time.monotonic() + STILL
+            with store.write() as connection:
+                deployments.await_it(connection, begun)
+                lost = deployments.lost(connection, begun, since)
+        return lost or ready(workers)
+
+    workers = _wait(store, PATIENCE, ended)
+    if lost:
+        return "A worker died while it loaded it."
     if failures := [its.failure for its in workers if its.prepared == begun and its.failure]:
         return failures[0]
     if not workers:

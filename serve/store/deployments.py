@@ -2,7 +2,8 @@
 
 A deployment is ``preparing`` while the workers load its bundle beside the one they serve. When all
 of them could, it is ``active`` and they swap; if one could not, it is ``refused``. The newest
-active one is what is in service.
+active one is what is in service. Whoever asked for it says all the time that he still waits for it;
+if he does not any more (a bundle may kill the worker that loads it), it is abandoned.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from sqlalchemy.engine import Row
 from serve.store.tables import deployments, workers
 
 PREPARING, ACTIVE, REFUSED = "preparing", "active", "refused"
-ABANDONED = 330.0
-"""Seconds after which nobody waits any more for a deployment that is still prepared."""
 DEAD = 5.0
-"""Seconds without a heartbeat after which a worker counts as dead."""
+"""Seconds without a heartbeat after which a worker counts as dead, or whoever asked as gone."""
 FORGOTTEN = 3600.0
 """Seconds after which a dead worker is forgotten."""
 
@@ -70,7 +69,7 @@ def begin(connection: Connection, path: str, configured: str) -> int | None:
         connection.execute(text("LOCK TABLE deployments IN SHARE ROW EXCLUSIVE MODE"))
     now = time.time()
     under_way = deployments.c.state == PREPARING
-    abandoned = under_way & (deployments.c.created < now - ABANDONED)
+    abandoned = under_way & (deployments.c.created < now - DEAD)
     refused = {"state": REFUSED, "reason": "whoever asked for it has gone"}
     connection.execute(update(deployments).where(abandoned).values(refused))
     if connection.execute(select(deployments.c.id).where(under_way)).first():
@@ -78,6 +77,12 @@ def begin(connection: Connection, path: str, configured: str) -> int | None:
     row = {"created": now, "path": path, "configured": configured}
     made = insert(deployments).values(**row, state=PREPARING, reason="")
     return int(connection.execute(made.returning(deployments.c.id)).scalar_one())
+
+
+def await_it(connection: Connection, deployment: int) -> None:
+    """Say that somebody still waits until a deployment is prepared."""
+    its = deployments.c.id == deployment
+    connection.execute(update(deployments).where(its).values(created=time.time()))
 
 
 def decide(connection: Connection, deployment: int, state: str, reason: str = "") -> bool:
@@ -108,7 +113,7 @@ def current(connection: Connection) -> tuple[Deployment | None, Deployment | Non
     for row in connection.execute(newest.limit(2)):
         if row.state == ACTIVE:
             return _deployment(row), following
-        if row.created > time.time() - ABANDONED:
+        if row.created > time.time() - DEAD:
             following = _deployment(row)
     return None, following
 
@@ -152,6 +157,16 @@ def alive(connection: Connection) -> list[Worker]:
         Worker(row.id, row.deployment, row.prepared, row.failure)
         for row in connection.execute(beating)
     ]
+
+
+def lost(connection: Connection, deployment: int, since: float) -> bool:
+    """Whether a worker died since a time that had not told whether it could serve a deployment.
+
+    One that ended as it should is no loss.
+    """
+    dead = workers.c.seen.between(since, time.time() - DEAD)
+    untold = workers.c.prepared.is_distinct_from(deployment)
+    return connection.execute(select(workers.c.id).where(dead, untold)).first() is not None
 
 
 def _deployment(row: Row[tuple[object, ...]]) -> Deployment:

@@ -19,7 +19,7 @@ from serve.deploy import put_into_service
 from serve.engine import Engine
 from serve.problems import Problem
 from serve.store import Store, deployments
-from serve.store.deployments import ACTIVE, REFUSED
+from serve.store.deployments import ACTIVE, REFUSED, Worker
 from serve.watcher import Watcher
 
 ONE, TWO = Path("/bundles/one"), Path("/bundles/two")
@@ -288,3 +288,24 @@ def test_who_is_about_to_end_is_waited_for_by_nobody(
     until(lambda: len(prepared(store)) == 1)
     _, workers = put_into_service(store, ONE, "two")
     assert (workers, staying.bundle_id, ending.bundle_id) == (1, "two", "one")
+
+
+def test_a_bundle_that_kills_its_loader_is_refused_and_loaded_by_nobody_else(
+    store: Store, begun: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployments, "DEAD", 2.0)
+    monkeypatch.setattr(watcher, "BEAT", 0.05)
+    monkeypatch.setattr(deploy, "STILL", 0.05)
+    begin = deployments.begin
+
+    def first_in_line_dies(connection: Any, *its: str) -> int | None:
+        deployments.report(connection, Worker("0"))
+        return begin(connection, *its)
+
+    engine = begun()
+    with monkeypatch.context() as deadly, pytest.raises(Problem) as caught:
+        deadly.setattr(deployments, "begin", first_in_line_dies)
+        put_into_service(store, ONE, "two")
+    assert caught.value.detail == "The old one serves on. A worker died while it loaded it."
+    back, workers = put_into_service(store, ONE, "one")
+    assert (back.bundle, workers, engine.bundle_id) == ("one", 1, "one")

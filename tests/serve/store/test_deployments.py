@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import update
 
 from serve.store import Store, deployments
-from serve.store.deployments import ABANDONED, ACTIVE, DEAD, FORGOTTEN, REFUSED, Worker
+from serve.store.deployments import ACTIVE, DEAD, FORGOTTEN, REFUSED, Worker
 from serve.store.tables import deployments as table
 from serve.store.tables import workers
 
@@ -61,9 +62,13 @@ def test_of_many_that_begin_at_once_one_does(any_store: Store) -> None:
 
 def test_a_deployment_whose_caller_was_killed_holds_nobody_up_for_ever(any_store: Store) -> None:
     abandoned = begin(any_store)
-    age(any_store, ABANDONED - 10)
-    assert begin(any_store) is None
-    age(any_store, 20)
+    assert abandoned
+    age(any_store, DEAD - 1)
+    with any_store.write() as connection:
+        deployments.await_it(connection, abandoned)
+    age(any_store, DEAD - 1)
+    assert begin(any_store) is None, "somebody still waits for it"
+    age(any_store, 2)
     assert current(any_store) == (None, None)
     assert begin(any_store)
     assert not decide(any_store, abandoned, ACTIVE)
@@ -99,3 +104,27 @@ def test_the_dead_are_forgotten_when_somebody_new_comes(any_store: Store) -> Non
         deployments.report(connection, Worker("2"))
         left = connection.execute(workers.select()).all()
     assert [row.id for row in left] == ["2"]
+
+
+def test_a_worker_is_lost_that_died_before_it_had_told(any_store: Store) -> None:
+    began = time.time() - DEAD - 1
+
+    def lost() -> bool:
+        with any_store.read() as connection:
+            return deployments.lost(connection, 7, began)
+
+    with any_store.write() as connection:
+        for worker in (Worker("died before"), Worker("told", 6, 7), Worker("could not", 6, 7, "!")):
+            deployments.report(connection, worker)
+        earlier = update(workers).where(workers.c.id == "died before")
+        connection.execute(earlier.values(seen=workers.c.seen - DEAD))
+    age(any_store, DEAD + 0.5)
+    assert not lost()
+    with any_store.write() as connection:
+        deployments.report(connection, Worker("loads", 6, 6))
+    assert not lost(), "its heart beats"
+    age(any_store, DEAD + 0.5)
+    assert lost()
+    with any_store.write() as connection:
+        deployments.leave(connection, "loads")
+    assert not lost(), "it ended as it should"
