@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,14 +30,14 @@ from serve.intake import Intake
 from serve.processes import CalmArbiter, JsonLogger, Worker
 from serve.service import Service
 from serve.settings import Settings
-from serve.store import Store
+from serve.store import DOWN, Store
 from serve.watcher import Load, Watcher
 
 SPARE_THREADS = 2
 """Threads of a worker that never route, so that ``/healthz`` finds one."""
 
 RETRY = 5.0
-"""Seconds until a worker is tried again that cannot take the place of a dead one."""
+"""Seconds until a worker is tried again that cannot take the place of a dead one, or the store."""
 
 BACKLOG = 2048
 """Connections that the kernel holds until a worker takes them (gunicorn's own default)."""
@@ -143,7 +142,8 @@ class Server(BaseApplication):
         """The WSGI app of one worker.
 
         At the start the bundle loads beside it, so that it can say that it is alive. A worker
-        that replaces another loads first: until then the others take the connections.
+        that replaces another loads first: until then the others take the connections. While the
+        store is away either tries again in the background.
         """
         logs.configure(self.settings.log_level)
         memory.use_one_heap()
@@ -151,10 +151,8 @@ class Server(BaseApplication):
         metrics.serves(self.engine.bundle_id)
         store = Store(self.settings.database)
         self._watcher = Watcher(store, self.engine, self._load, self.settings.bundle)
-        self._hang_up = partial(hang_up, store, self.settings.bundle)
-        if self._replaces_another:
-            self._load_bundle()
-        else:
+        self._store = store
+        if not (self._replaces_another and self._began()):
             threading.Thread(target=self._load_bundle, name="load", daemon=True).start()
         intake = Intake(self.settings, self.engine, store)
         parts = Service(self.settings, self.engine, store, intake)
@@ -163,13 +161,22 @@ class Server(BaseApplication):
         return create_app(parts)
 
     def _load_bundle(self) -> None:
+        while not self._began():
+            time.sleep(RETRY)
+
+    def _began(self) -> bool:
+        """Try to put a bundle into service; False where only the store is away."""
         try:
             self._watcher.begin()
         except CascadeError as error:
             self._give_up(str(error))
+        except DOWN as error:
+            logs.log.error("the store is unavailable", extra={"fields": logs.describe(error)})
+            return False
         except Exception as error:
             logs.log.error("unforeseen error", extra={"fields": logs.describe(error)})
             self._give_up(f"{type(error).__name__} while the bundle was loaded")
+        return True
 
     def _give_up(self, why: str) -> NoReturn:
         logs.log.critical("the bundle cannot be loaded: %s", why)
@@ -180,7 +187,16 @@ class Server(BaseApplication):
 
     def change_bundle(self) -> None:
         """Put the settings' bundle into service as it now is, while requests go on."""
-        threading.Thread(target=self._hang_up, name="hang-up", daemon=True).start()
+        threading.Thread(target=self._change_bundle, name="hang-up", daemon=True).start()
+
+    def _change_bundle(self) -> None:
+        try:
+            hang_up(self._store, self.settings.bundle)
+        except DOWN as error:
+            fields = logs.describe(error)
+            logs.log.error(
+                "the bundle was not changed: the store is away", extra={"fields": fields}
+            )
 
     def run(self) -> None:
         """Serve until a signal ends it.

@@ -63,7 +63,8 @@ class Watcher:
 
         Raises:
             CascadeError: that one cannot be loaded either.
-            SQLAlchemyError: the database cannot be used.
+            SQLAlchemyError: the database cannot be used; nothing was loaded, and it may be tried
+                again.
         """
         # First of all, so that whoever changes the bundle from now on waits for this worker.
         self._report()
@@ -76,7 +77,8 @@ class Watcher:
                 router = self._reloaded(newest)
         if newest and router:
             self._put(router, newest.id)
-            self._report(deployment=newest.id)
+            with suppress(SQLAlchemyError):  # then the next heartbeat tells it
+                self._report(deployment=newest.id)
         else:
             self._put(self._loaded(self._configured))
         log.info("ready", extra={"fields": {"bundle": self._engine.bundle_id}})
@@ -108,16 +110,18 @@ class Watcher:
         return router
 
     def _watch(self) -> None:
-        answers = True
+        sound = True
         while not (self._ended.wait(LOOK) or self._engine.draining):
             try:
                 self._look()
-            except SQLAlchemyError as error:
-                if answers:
-                    log.error("the store is unavailable", extra={"fields": describe(error)})
-                answers = False
+            except Exception as error:  # whatever it was: without a heart the worker counts as dead
+                if sound:
+                    away = isinstance(error, SQLAlchemyError)
+                    event = "the store is unavailable" if away else "unforeseen error"
+                    log.error(event, extra={"fields": describe(error)})
+                sound = False
             else:
-                answers = True
+                sound = True
         self.end()
 
     def _look(self) -> None:

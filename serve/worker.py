@@ -80,7 +80,7 @@ class Background:
         store: where the jobs are.
         tasks: one a kind.
         count: told each job's kind, and how it ended or that it is to be tried again.
-        daily: done once a day, the first time within an hour.
+        daily: done once a day, the first time within an hour, and an hour after it failed.
     """
 
     def __init__(
@@ -206,8 +206,9 @@ class Background:
 
     def _tidy(self) -> None:
         if not self._stopping.wait(self._until_daily):
-            self._until_daily = DAY
+            self._until_daily = HOUR  # unless it fails
             self._daily()
+            self._until_daily = DAY
 
 
 def pause(attempts: int, first: float) -> float:

@@ -1,6 +1,6 @@
 """A cascade that needs no bundle, and (run as a script) a real server around it.
 
-Usage: python fake_server.py [broken-check | broken-load | slow-load | hasty]
+Usage: python fake_server.py [broken-check | broken-load | slow-load | store-away | hasty]
 
 A "bundle" of the fake is a folder with the files ``id`` and ``seconds``, that it takes to load.
 The one of the settings need not be there: it is fake-1.
@@ -123,6 +123,26 @@ class FakeCascade:
         )
 
 
+def take_away_the_store() -> None:
+    """From a worker twice when it starts, and always from who changes the bundle."""
+    from sqlalchemy.exc import OperationalError
+
+    from serve.store import deployments
+
+    away = OperationalError("", None, Exception())
+    report, failures = deployments.report, iter((away, away))
+
+    def late(*given: Any) -> None:
+        for failure in failures:
+            raise failure
+        report(*given)
+
+    def never(*given: Any) -> int | None:
+        raise away
+
+    deployments.report, deployments.begin = late, never
+
+
 def main(mode: str) -> None:
     """Serve the fake with the settings of the environment."""
     from serve import patience, server
@@ -139,6 +159,10 @@ def main(mode: str) -> None:
             return bound
 
         server.listen = with_little_room
+
+    if mode == "store-away":
+        take_away_the_store()
+        server.RETRY = 0.1
 
     def check() -> None:
         if mode == "broken-check":
@@ -165,7 +189,7 @@ def main(mode: str) -> None:
         started.run()
     except CascadeError as error:  # as the front door does
         print(f"cascade: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,27 @@ def test_a_bundle_that_no_worker_can_load_ends_the_server(tmp_path: Path) -> Non
         assert server.log.endswith("cascade: a worker could not start; the log says why\n")
 
 
+def test_a_database_that_is_away_at_the_start_is_worth_trying_again(tmp_path: Path) -> None:
+    away = "postgresql+psycopg://127.0.0.1:1/cascade"
+    with running("", tmp_path / "log", CASCADE_DATABASE=away) as server:
+        assert server.process.wait(timeout=20) == 75
+        (line,) = server.log.splitlines()
+        assert line.startswith(f"cascade: {away}: is not available (")
+    unit = (HELP["ROOT"] / "deploy" / "cascade.service").read_text()
+    assert "Restart=always\n" in unit
+    assert "RestartPreventExitStatus=2\n" in unit
+
+
+def test_a_worker_waits_for_a_database_that_is_away_and_so_does_a_hangup(tmp_path: Path) -> None:
+    with running("store-away", tmp_path / "log") as server:
+        server.until_ready()
+        assert server.log.count("the store is unavailable") == 2
+        server.process.send_signal(signal.SIGHUP)
+        HELP["wait_for"](lambda: "the bundle was not changed: the store is away" in server.log)
+        assert server.ask("GET", "/readyz")[0] == 200
+        assert "Traceback" not in server.log
+
+
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path, server: Running) -> None:
     port = server.address.split(":")[1]
     with running("", tmp_path / "log", CASCADE_PORT=port) as second:

@@ -263,19 +263,24 @@ def test_a_worker_that_missed_the_preparation_swaps_all_the_same(
     until(lambda: engine.bundle_id == "two")
 
 
-def test_a_store_that_is_away_for_a_while_ends_no_watcher(
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OperationalError("", {}, Exception()), "the store is unavailable"),
+     (ZeroDivisionError(), "unforeseen error")],
+)  # fmt: skip
+def test_whatever_goes_wrong_for_a_while_ends_no_watcher(
     store: Store, begun: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, error: Exception, told: str,
 ) -> None:  # fmt: skip
-    engine, away = begun(), OperationalError("", {}, Exception())
+    engine = begun()
 
     def fail(connection: Any) -> Any:
-        raise away
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(deployments, "current", fail)
         time.sleep(0.1)
-    assert caplog.text.count("the store is unavailable") == 1
+    assert caplog.text.count(told) == 1
     put_into_service(store, ONE, "two")
     assert engine.bundle_id == "two"
 

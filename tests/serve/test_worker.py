@@ -419,9 +419,17 @@ def test_what_is_old_is_forgotten_without_being_asked(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "HOUR", 0.01)
-    background = house.background()
+    failures = iter([OperationalError("", None, Exception())])
+
+    def tidy() -> None:
+        for failure in failures:
+            raise failure
+        house.tidied.set()
+
+    finish = house.finish()
+    background = Background(house.service.store, finish, count=lambda *_: None, daily=tidy)
     background.start()
-    assert house.tidied.wait(10.0)
+    assert house.tidied.wait(10.0), "a failure does not end it for a day"
     background.stop()
 
 
