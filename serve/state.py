@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
@@ -16,13 +17,16 @@ from serve.engine import Serving
 from serve.openapi import Operation
 from serve.purge import DAY
 from serve.service import service
-from serve.store import deployments, feedback, figures, jobs
+from serve.store import Store, deployments, feedback, figures, jobs
 from serve.store.backlog import REVIEW, backlog
 
 state = Blueprint("state", __name__)
 
 RECENT = 300.0
 """Seconds that count as of late."""
+FRESH = 10.0
+"""Seconds after which the decisions of a day are counted again: all of them are read for it, and
+every open page asks each two seconds."""
 NO_BUNDLE = "none"
 """What an engine calls its bundle before there is one."""
 
@@ -108,7 +112,7 @@ def live() -> Response:
 
 
 def _day(connection: Connection, serving: Serving | None, now: float) -> dict[str, Any]:
-    counts = figures.by_stage(connection, now - DAY)
+    counts = _counted(connection, now)
     order = [*(serving.router.stage_names if serving else ()), HUMAN]
     stages = [*order, *sorted(set(counts) - set(order))]  # also those of a bundle before this one
     tickets = sum(counts.values())
@@ -118,6 +122,18 @@ def _day(connection: Connection, serving: Serving | None, now: float) -> dict[st
         "escalated": tickets - counts.get(stages[0], 0) if serving else None,
         "feedback": feedback.since(connection, now - DAY),
     }
+
+
+def _counted(connection: Connection, now: float) -> dict[str, int]:
+    """How many decisions each stage settled in the last day, as of a few seconds ago."""
+    when, counts = _counts.get(service().store, (0.0, {}))
+    if now - when >= FRESH:
+        counts = figures.by_stage(connection, now - DAY)
+        _counts[service().store] = (now, counts)
+    return counts
+
+
+_counts: WeakKeyDictionary[Store, tuple[float, dict[str, int]]] = WeakKeyDictionary()
 
 
 def _recent(connection: Connection, now: float) -> dict[str, Any] | None:

@@ -21,7 +21,10 @@ def add(connection: Connection, source: str, decision_id: str, queue: str, by: s
     Returns:
         The id of this feedback.
     """
-    ticket = select(decisions.c.ticket).where(decisions.c.id == decision_id)
+    # Locked, so that a later answer that is stored at the same moment sees this, or is seen by
+    # whoever closes its review next; SQLite has one writer at a time, and ignores it.
+    its = select(decisions.c.ticket).where(decisions.c.id == decision_id)
+    ticket = its.with_for_update(read=True)
     row = {"id": new_id(), "created": time.time(), "decision": decision_id, "queue": queue}
     row |= {"ticket": connection.scalar(ticket), "source": source, "by": by}
     connection.execute(insert(feedback), row)

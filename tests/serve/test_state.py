@@ -65,6 +65,18 @@ def test_what_is_decided_is_counted_where_it_was_settled(
     assert (told["review"]["waiting"], told["day"]["feedback"]) == (0, 1)
 
 
+def test_the_day_is_not_counted_anew_for_every_look(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    route(client)
+    assert state(client)["day"]["tickets"] == 1
+    route(client)
+    told = state(client)
+    assert (told["day"]["tickets"], told["recent"]["tickets"]) == (1, 2)
+    monkeypatch.setattr("serve.state.FRESH", 0.0)
+    assert state(client)["day"]["tickets"] == 2
+
+
 def test_later_answers_that_are_owed_are_told(
     client: FlaskClient, cascade: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
