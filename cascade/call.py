@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.decision import StageTrace
+from cascade.decision import Choice, Label, StageTrace
 from cascade.gate import Join
 from cascade.stages.base import QUEUE, Heads, Probabilities
 
@@ -27,6 +27,7 @@ class Call:
     def __init__(self, heads: Heads, texts: list[str], stages: int) -> None:
         n = len(texts)
         self.texts = texts
+        self._heads = heads
         self.joined: Probabilities = {
             name: np.zeros((n, len(classes)), dtype=np.float32) for name, classes in heads.items()
         }
@@ -84,8 +85,8 @@ class Call:
     ) -> None:
         """Note which rows stop here, and which of them are settled. An empty text always stops."""
         self.stopped[rows] = stops | (self.status[rows] == EMPTY)
-        for row in rows[settled]:
-            self.status[row] = SETTLED
+        self.status[rows[settled]] = SETTLED
+        for row in rows[settled].tolist():
             self.settled_by[row] = stage
 
     def late(self, rows: NDArray[np.int64]) -> None:
@@ -98,11 +99,32 @@ class Call:
         self,
         rows: NDArray[np.int64],
         stage: str,
-        queues: Sequence[str],
+        best: NDArray[np.int64],
         confidence: NDArray[np.float32],
         seconds: float,
     ) -> None:
         """Note a stage's answers; its time is shared equally by the tickets it was asked about."""
         ms = round(seconds * 1000 / len(rows), 3)
-        for row, queue, sure in zip(rows, queues, confidence, strict=True):
-            self.traces[row].append(StageTrace(stage, queue, float(sure), ms))
+        queues = self._heads[QUEUE]
+        for row, k, sure in zip(rows.tolist(), best.tolist(), confidence.tolist(), strict=True):
+            self.traces[row].append(StageTrace(stage, queues[k], sure, ms))
+
+    def ranked(self, most: int) -> list[list[Choice]]:
+        """Each ticket's likeliest queues, best first; of equal ones the first named."""
+        queues, joined = self._heads[QUEUE], self.joined[QUEUE]
+        order = np.argsort(-joined, axis=1, kind="stable")[:, :most]
+        sure = np.take_along_axis(joined, order, axis=1)
+        return [
+            [Choice(queues[k], p) for k, p in zip(*row, strict=True)]
+            for row in zip(order.tolist(), sure.tolist(), strict=True)
+        ]
+
+    def labels(self) -> list[dict[str, Label]]:
+        """Each ticket's likeliest value of every further head."""
+        found: list[dict[str, Label]] = [{} for _ in self.texts]
+        for name, joined in self.joined.items():
+            if name != QUEUE:
+                best, sure = joined.argmax(axis=1).tolist(), joined.max(axis=1).tolist()
+                for labels, k, p in zip(found, best, sure, strict=True):
+                    labels[name] = Label(self._heads[name][k], p)
+        return found

@@ -187,9 +187,12 @@ class Cascade:
                 settled = answered & stops & ~outside & gate.settles(confidence, best)
                 call.stop(rows, stops & answered, settled & (call.status[rows] != EMPTY), name)
                 seconds = self._clock() - began
-                call.trace(rows, name, [self.queues[k] for k in best], confidence, seconds)
+                call.trace(rows, name, best, confidence, seconds)
                 self._learn(at, call, rows, answered, seconds, until)
-        decisions = [self._decision(ticket, call, i) for i, ticket in enumerate(batch)]
+        ranked, labels = call.ranked(1 + ALTERNATIVES), call.labels()
+        decisions = [
+            self._decision(ticket, call, i, ranked[i], labels[i]) for i, ticket in enumerate(batch)
+        ]
         return decisions, call.joined
 
     def _in_time(self, at: int, call: Call, until: float | None) -> Iterator[NDArray[np.int64]]:
@@ -268,29 +271,23 @@ class Cascade:
         }
         return Gate.even(self.stages[number].name, joins, NEVER, len(self.queues))
 
-    def _decision(self, ticket: Ticket, call: Call, i: int) -> Decision:
-        probabilities = call.joined[QUEUE][i]
-        order = np.argsort(-probabilities, kind="stable")
-        choices = [Choice(self.queues[k], float(probabilities[k])) for k in order]
-        routed = call.status[i] == SETTLED
-        reason = {SETTLED: "", EMPTY: NO_TEXT, LATE: TOO_LATE, UNSURE: self._unsure}
-        why = reason[int(call.status[i])]
-        if call.status[i] == UNSURE and call.outside[i]:
+    def _decision(
+        self, ticket: Ticket, call: Call, i: int, choices: list[Choice], labels: dict[str, Label]
+    ) -> Decision:
+        status = int(call.status[i])
+        routed = status == SETTLED
+        why = {SETTLED: "", EMPTY: NO_TEXT, LATE: TOO_LATE, UNSURE: self._unsure}[status]
+        if status == UNSURE and call.outside[i]:
             why = OUTSIDE
         elif not routed and call.reasons[i]:
             why = call.reasons[i]
-        labels = {}
-        for name, classes in self.heads.items():
-            if name != QUEUE:
-                best = int(call.joined[name][i].argmax())
-                labels[name] = Label(classes[best], float(call.joined[name][i][best]))
         return Decision(
             id=ticket.id,
             queue=choices[0].queue,
             confidence=choices[0].confidence,
             stage=call.settled_by[i] or HUMAN,
             action="route" if routed else "review",
-            alternatives=tuple(choices[1 : 1 + ALTERNATIVES]),
+            alternatives=tuple(choices[1:]),
             labels=labels,
             stages=tuple(call.traces[i]),
             bundle=self.bundle_id,
