@@ -29,6 +29,7 @@ from serve.store.keys import Key, KeyRing, valid
 
 ANYONE = "anyone"
 """Who calls where nobody needs a key."""
+TOLD_BY_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 OPEN = frozenset({"/openapi.json", "/static/<path:filename>", LOGIN})
 """Addresses without an operation that everybody may read."""
 
@@ -49,7 +50,7 @@ class Access:
         self._keyed, self._proxies = settings.authenticated, settings.proxies
         # A name that is not this machine's own leads here if somebody else's name server says so
         # (DNS rebinding): then their page in a browser here could read what no key protects.
-        self._local = not self._keyed and settings.host in LOOPBACK
+        self._local = not self._keyed and settings.host in LOOPBACK and not self._proxies
         self._scopes = {(its.method.upper(), its.path): its.scope for its in operations}
         self._keys = KeyRing(store)
         self._sessions = Sessions(self._keys, lambda: store.secret("session"), self._keyed)
@@ -72,6 +73,7 @@ class Access:
         g.caller = ANYONE
         if self._local:
             _refuse_other_names()
+            _refuse_proxies()
         rule = request.url_rule
         if rule is None:  # there is no such address or method, and that is no secret
             return None
@@ -146,6 +148,13 @@ def _refuse_other_names() -> None:
         name = None
     if name not in LOOPBACK:
         told = "Without keys only names of this machine are answered, such as localhost."
+        raise Problem(MISDIRECTED, told)
+
+
+def _refuse_proxies() -> None:
+    """Refuse what a proxy passes on: it may come from anywhere, by any name."""
+    if any(name in request.headers for name in TOLD_BY_PROXIES):
+        told = "Behind a proxy callers need keys: set CASCADE_PROXIES to how many there are."
         raise Problem(MISDIRECTED, told)
 
 

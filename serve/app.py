@@ -26,7 +26,7 @@ from serve import (
     state,
     systemone,
 )
-from serve.access import ANYONE, Access
+from serve.access import Access
 from serve.api import reply
 from serve.logs import describe, log
 from serve.problems import INTERNAL, MEDIA_TYPE, STORE_DOWN, Problem, kind_of
@@ -96,7 +96,6 @@ def request_id(given: str | None) -> str:
 def _begin() -> None:
     g.began = time.perf_counter()
     g.request_id = request_id(request.headers.get("X-Request-Id"))
-    g.caller = ANYONE
     g.told = {}
 
 

@@ -30,6 +30,8 @@ CONFIG = "CASCADE_CONFIG"
 MIB = 1024 * 1024
 SHORTEST_SECRET = 24
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MADE = {"workers": "cores", "shallow_from": "half of `waiting`"}
+"""Defaults that are made, for the document."""
 
 
 class Settings(BaseSettings):
@@ -64,7 +66,7 @@ class Settings(BaseSettings):
             le=1024,
             description="with so many waiting, a worker asks the first stage only, the rest later",
         ),
-    ] = 16
+    ] = Field(default_factory=lambda chosen: max(1, chosen["waiting"] // 2))
     max_body: Annotated[int, Field(ge=1, description="largest body of /v1/route")] = 2 * MIB
     max_batch_body: Annotated[int, Field(ge=1, description="largest body of /v1/route/batch")] = (
         16 * MIB
@@ -139,6 +141,8 @@ class Settings(BaseSettings):
             raise PydanticCustomError(
                 "callback", f"callback_url needs a callback_secret of {SHORTEST_SECRET} characters"
             )
+        if self.shallow_from > max(1, self.waiting):  # depth is to be shed before requests are
+            raise PydanticCustomError("shallow", "shallow_from may not be more than waiting")
         return self
 
     @classmethod
@@ -195,7 +199,8 @@ def read_settings() -> Settings:
     name = str(first["loc"][0])
     value = os.environ.get(variable(name))
     field = Settings.model_fields.get(name)
-    secret = field is not None and (field.annotation is SecretStr or name == "database")
+    # What is no setting may be a misspelt secret.
+    secret = field is None or field.annotation is SecretStr or name == "database"
     shown = "" if secret else f"={value or first['input']!r}"
     where = variable(name) if value else f"{os.environ.get(CONFIG)}: {name}"
     why = first["msg"] if field else "no such setting; docs/settings.md lists them"
@@ -206,7 +211,7 @@ def as_markdown() -> list[str]:
     """A table of all settings."""
     lines = ["| variable | in the file | default | |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        told = "cores" if field.default_factory else _shown(field.default)
+        told = _MADE.get(name) or _shown(field.default)
         lines.append(f"| `{variable(name)}` | `{name}` | {told} | {field.description} |")
     return lines
 

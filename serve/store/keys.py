@@ -16,15 +16,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy.exc import TimeoutError
 
-from serve.store import Store
+from serve.store import DOWN, Store
 from serve.store.tables import keys
 
 SCOPES = ("route", "review", "admin", "metrics")
 ADMIN = "admin"
 """Implies all the others."""
 FRESH = 1.0
-"""Seconds for which a worker trusts what it knows of the keys."""
+"""Seconds for which a worker trusts what it knows of the keys, or that they cannot be read."""
+KEPT = 300.0
+"""Seconds for which it goes by what it knows while they cannot be read, nor revoked."""
 TOKEN = re.compile(r"csc_([0-9a-f]{12})_([0-9a-f]{64})")
 
 
@@ -108,10 +111,11 @@ def revoke(connection: Connection, key_id: str) -> bool:
 
 
 class KeyRing:
-    """The valid keys, as they were at most `FRESH` seconds ago.
+    """The valid keys, as they were at most `FRESH` seconds ago, or `KEPT` with the store away.
 
     All are read at once, and so seldom that a request costs no query. What is no key costs none
-    either, so that guessing loads nothing, and no more is held than the operator has made.
+    either, so that guessing loads nothing, and no more is held than the operator has made. One
+    thread reads them; the others go by what is known and do not wait for a store that says nothing.
 
     Args:
         store: where they are.
@@ -121,11 +125,15 @@ class KeyRing:
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._known: Mapping[str, Key] = {}
-        self._until = float("-inf")
-        self._lock = threading.Lock()
+        self._read = self._tried = float("-inf")
+        self._reading = threading.Lock()
 
     def check(self, token: str) -> Key | None:
-        """The valid key whose token this is."""
+        """The valid key whose token this is.
+
+        Raises:
+            SQLAlchemyError: one of `serve.store.DOWN`; the keys could not be read for too long.
+        """
         parts = TOKEN.fullmatch(token)
         key = self.find(parts[1]) if parts else None
         if key is None or parts is None:
@@ -133,18 +141,37 @@ class KeyRing:
         return key if hmac.compare_digest(key.hash, _hash(parts[2])) else None
 
     def find(self, key_id: str) -> Key | None:
-        """The valid key with this id."""
+        """The valid key with this id; raises as `check` does."""
         key = self._fresh().get(key_id)
         return key if key and key.state(time.time()) == "valid" else None
 
     def _fresh(self) -> Mapping[str, Key]:
-        with self._lock:
-            if self._clock() >= self._until:
-                asked = self._clock()
-                with self._store.read() as connection:
-                    self._known = {key.id: key for key in valid(connection)}
-                self._until = asked + FRESH
-            return self._known
+        def known() -> bool:
+            return self._clock() < self._read + KEPT
+
+        def tried() -> bool:
+            return self._clock() < self._tried + FRESH
+
+        if not tried() and self._reading.acquire(blocking=not known()):
+            try:
+                if not tried():  # by the thread that was waited for
+                    self._look(known())
+            finally:
+                self._reading.release()
+        if not known():
+            raise TimeoutError("the keys could not be read a moment ago")
+        return self._known
+
+    def _look(self, quietly: bool) -> None:
+        began = self._clock()
+        try:
+            with self._store.read() as connection:
+                self._known = {key.id: key for key in valid(connection)}
+            self._read = self._tried = began
+        except DOWN:
+            self._tried = self._clock()
+            if not quietly:
+                raise
 
 
 def _hash(secret: str) -> str:

@@ -242,6 +242,17 @@ def test_without_keys_a_foreign_name_for_this_machine_is_refused(
     assert host not in reply.text
 
 
+@pytest.mark.parametrize("name", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+def test_without_keys_what_a_proxy_passes_on_is_refused_and_the_setting_named(
+    client: FlaskClient, app_of: App, name: str
+) -> None:
+    reply = client.get("/review", headers={name: "for=10.0.0.7"})
+    assert (reply.status_code, reply.json["type"]) == (421, "/problems/misdirected")
+    assert "CASCADE_PROXIES" in reply.json["detail"]
+    chosen = app_of(auth="none", proxies=1).test_client()
+    assert chosen.get("/healthz", headers={name: "for=10.0.0.7"}).status_code == 200
+
+
 def test_behind_keys_any_name_will_do(keyed: FlaskClient, add: Add) -> None:
     headers = bearer(add("route")) | {"Host": "tickets.internal", "Origin": "http://x.example"}
     assert route(keyed, headers).status_code == 200

@@ -36,6 +36,8 @@ def test_without_variables_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) ->
     assert (settings.workers, settings.threads) == (cores(), 4)
     assert (settings.max_body, settings.max_batch_body) == (2 * 2**20, 16 * 2**20)
     assert settings.deadline_ms == 150
+    assert (settings.waiting, settings.shallow_from) == (32, 16)
+    assert [Settings(waiting=number).shallow_from for number in (0, 1, 9)] == [1, 1, 4]
     assert settings.database == "sqlite:///bundles/cascade.sqlite"
 
 
@@ -84,7 +86,8 @@ def test_a_variable_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("prot = 8080", "prot=8080: no such setting"),
+        ("prot = 8080", "cascade.toml: prot: no such setting"),
+        ("waiting = 4\nshallow_from = 5", "shallow_from may not be more than waiting"),
         ("port = 'http'", "port='http': "),
         ("port = ", "not valid TOML"),
         ("callback_secret = 5", "callback_secret: "),
@@ -108,6 +111,16 @@ def test_a_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
         given(monkeypatch, CASCADE_CALLBACK_URL="http://x", CASCADE_CALLBACK_SECRET="hunter2")
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(given(monkeypatch, CASCADE_LLM_KEY="hunter2"))
+
+
+def test_a_misspelt_secret_is_in_no_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "cascade.toml"
+    file.write_text("callback_secert = 'hunter2'")
+    with pytest.raises(InputError, match="callback_secert: no such setting") as caught:
+        given(monkeypatch, CASCADE_CONFIG=str(file))
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, event, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from serve.app import create_app
 from serve.engine import Engine
@@ -18,7 +19,7 @@ from serve.intake import Intake
 from serve.logs import JsonFormatter
 from serve.service import Service
 from serve.settings import Settings
-from serve.store import Store
+from serve.store import Store, keys
 from serve.store.tables import decisions
 
 TICKETS = {"tickets": [{"text": "my password is hunter2"}] * 16}
@@ -101,6 +102,26 @@ TROUBLES = {
     "sqlite": (full, read_only, locked),
     "postgresql": (away, cut_at_the_commit),
 }
+
+
+def test_with_the_store_away_who_has_a_key_is_told_the_figures(
+    service_of: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = service_of(auth="keys")
+    with parts.store.write() as connection:
+        _, token = keys.add(connection, "prometheus", ["metrics"])
+    client = create_app(parts).test_client()
+
+    def figures() -> str:
+        return client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).text
+
+    def away() -> Any:
+        raise OperationalError("", None, Exception())
+
+    assert "cascade_store_up 1.0" in figures()
+    monkeypatch.setattr("serve.store.keys.FRESH", 0.0)
+    monkeypatch.setattr(parts.store, "read", away)
+    assert "cascade_store_up 0.0" in figures()
 
 
 @pytest.fixture

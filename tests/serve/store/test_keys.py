@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from serve import keys_cli
-from serve.store import Store, keys
-from serve.store.keys import FRESH, TOKEN, Key, KeyRing
+from serve.store import DOWN, Store, keys
+from serve.store.keys import FRESH, KEPT, TOKEN, Key, KeyRing
 from serve.store.tables import keys as table
 
 
@@ -124,6 +128,57 @@ def test_guessing_asks_the_database_no_more_than_once_in_a_while(
     clock.now += FRESH
     assert ring.check(token)
     assert len(asked) == 2
+
+
+def test_a_store_that_says_nothing_holds_up_one_thread_and_not_those_with_known_keys(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked, go, read = Clock(), Event(), Event(), store.read
+    key, token = add(store)
+    ring = KeyRing(store, clock)
+    assert ring.check(token) == key
+
+    def silent() -> Any:
+        asked.set()
+        assert go.wait(10)
+        return read()
+
+    monkeypatch.setattr(store, "read", silent)
+    clock.now += FRESH
+    with ThreadPoolExecutor(1) as another:
+        held = another.submit(ring.check, token)
+        assert asked.wait(10)
+        assert ring.check(token) == key
+        assert not held.done()
+        go.set()
+    assert held.result() == key
+
+
+def test_with_the_store_away_known_keys_are_good_for_some_minutes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = Clock(), []
+    key, token = add(store)
+    ring, cold = KeyRing(store, clock), KeyRing(store, clock)
+    assert ring.check(token) == key
+
+    def away() -> Any:
+        asked.append(1)
+        raise OperationalError("", None, Exception())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read", away)
+        for _ in range(9):
+            with pytest.raises(DOWN):
+                cold.check(token)
+        assert len(asked) == 1, "that it failed is remembered for a moment, too"
+        clock.now += KEPT - FRESH / 2
+        assert ring.check(token) == key
+        clock.now += FRESH
+        with pytest.raises(DOWN):
+            ring.check(token)
+    clock.now += FRESH
+    assert ring.check(token) == cold.check(token) == key
 
 
 def test_admin_implies_every_scope(store: Store) -> None:
