@@ -39,7 +39,7 @@ def test_the_splits_share_no_ticket(files: Files, data: Data) -> None:
     # Shorter ones can be equal once they are cleaned.
     texts = [{text for text in its if len(text.split()) > 4} for its in data.texts.values()]
     assert len(set().union(*texts)) == sum(map(len, texts))
-    assert len(data.texts[CHOICE]) == pytest.approx(len(data.texts[GATE]), abs=2)
+    assert len(data.texts[CHOICE]) == pytest.approx(len(data.texts[GATE]), rel=0.2)
     for name, y in data.y.items():
         assert data.linear[name].shape == (len(y), len(data.queues))
 
