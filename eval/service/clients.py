@@ -66,16 +66,21 @@ class Asked:
         replies: in the order in which they were due.
         seconds: from the first request to the last answer.
         cpu: share of one core that the clients took.
+        reconnected: requests that were sent again, as the connection was closed before an answer
+            came. The service keeps its connections for longer than a client here is idle, so each
+            of them was dropped by it.
     """
 
     replies: list[Reply]
     seconds: float
     cpu: float
+    reconnected: int = 0
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Asked:
         """From what `closed_loop` and `open_loop` return."""
-        return cls([Reply(*row) for row in told["replies"]], told["seconds"], told["cpu"])
+        replies = [Reply(*row) for row in told["replies"]]
+        return cls(replies, told["seconds"], told["cpu"], told["reconnected"])
 
 
 def requests(texts: Iterable[str], deadline_ms: float | None) -> list[str]:
@@ -142,6 +147,7 @@ def _run(address: str, bodies: Sequence[str], clients: int, work: Any) -> dict[s
     asking = [Client(address) for _ in range(clients)]
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(lambda client: client.warm_up(bodies[: -(-WARM // clients)]), asking))
+        before = sum(client.reconnected for client in asking)
         began, cpu = time.perf_counter(), time.process_time()
         done = list(pool.map(lambda client: list(work(client, began)), asking))
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -152,6 +158,7 @@ def _run(address: str, bodies: Sequence[str], clients: int, work: Any) -> dict[s
         "replies": [list(asdict(reply).values()) for reply in replies],
         "seconds": seconds,
         "cpu": cpu / seconds,
+        "reconnected": sum(client.reconnected for client in asking) - before,
     }
 
 
@@ -170,9 +177,14 @@ class _Shared:
 
 
 class Client:
-    """Keeps one connection, and so stays with one worker of the service."""
+    """Keeps one connection, and so stays with one worker of the service.
+
+    Attributes:
+        reconnected: requests that were sent again on a new connection.
+    """
 
     def __init__(self, address: str) -> None:
+        self.reconnected = 0
         self._connection = http.client.HTTPConnection(address, timeout=PATIENCE)
 
     def close(self) -> None:
@@ -210,7 +222,7 @@ class Client:
         try:
             return self._send(method, path, body)
         except http.client.RemoteDisconnected:
-            pass  # a kept connection may be closed while idle: as every client does, once more
+            self.reconnected += 1  # as every client does: a kept one may be closed while idle
         except (OSError, http.client.HTTPException):
             self.close()
             return 0, b""

@@ -77,9 +77,10 @@ def figures(asked: Asked) -> dict[str, Any]:
 
     Returns:
         ``ms_p50``, ``ms_p95``, ``ms_p99`` of tickets that were decided; ``per_second``;
-        ``errors``: requests without a decision; ``late``: share of decisions that the deadline or
-        load cut short; ``without_llm``: times where no language model was asked; ``stages``: by
-        who settled it, ``share`` and times; ``clients_cpu``: share of a core that clients took.
+        ``errors``: requests without a decision; ``reconnected``: see `Asked`; ``late``: share of
+        decisions that the deadline or load cut short; ``without_llm``: times where no language
+        model was asked; ``stages``: by who settled it, ``share`` and times; ``clients_cpu``: share
+        of a core that clients took.
     """
     decided = [reply for reply in asked.replies if reply.status == HTTPStatus.OK]
     stages = {}
@@ -90,6 +91,7 @@ def figures(asked: Asked) -> dict[str, Any]:
         **times(decided),
         "per_second": round(len(decided) / asked.seconds, 1),
         "errors": len(asked.replies) - len(decided),
+        "reconnected": asked.reconnected,
         "late": share(sum(reply.late for reply in decided), len(decided)),
         "without_llm": times([reply for reply in decided if reply.deepest != "llm"]),
         "stages": stages,
@@ -111,7 +113,7 @@ def main(bundle: Path, texts: list[str], workers: int, clients: str) -> dict[str
             f"{its['late']:6.1%} {its['clients_cpu']:8.2f}"
         )
         shares = (f"{stage} {of['share']:.1%}" for stage, of in its["stages"].items())
-        click.echo(f"        settled by {', '.join(shares)}")
+        click.echo(f"        settled by {', '.join(shares)}; {its['reconnected']} sent again")
     if told["overhead_ms"] is not None:
         click.echo(
             f"HTTP adds {told['overhead_ms']} ms at p50 where the first stage settles "

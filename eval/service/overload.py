@@ -105,8 +105,8 @@ def figures(asked: Asked) -> dict[str, Any]:
         ``requests``; ``answered``: ``share``, ``per_second`` and times of those that were decided;
         ``late``: share of these that the deadline or load cut short, and ``deepest_of_late``, how
         deep these got; ``pending``: a later answer was promised; ``shed``: share of
-        requests by status, 429 or 503; ``errors``: anything else; ``lag_ms_p95``: the clients'
-        own; ``clients_cpu``: share of a core that they took.
+        requests by status, 429 or 503; ``errors``: anything else; ``reconnected``: see
+        `Asked`; ``lag_ms_p95``: the clients' own; ``clients_cpu``: share of a core that they took.
     """
     decided = [reply for reply in asked.replies if reply.status == HTTPStatus.OK]
     late = [reply for reply in decided if reply.late]
@@ -125,6 +125,7 @@ def figures(asked: Asked) -> dict[str, Any]:
         "pending": sum(reply.pending for reply in decided),
         "shed": {str(int(status)): share(ends[status], n) for status in SHED},
         "errors": n - len(decided) - sum(ends[status] for status in SHED),
+        "reconnected": asked.reconnected,
         "lag_ms_p95": round(float(np.percentile([reply.lag for reply in asked.replies], 95)), 2),
         "clients_cpu": round(asked.cpu, 3),
     }
@@ -166,7 +167,7 @@ def main(bundle: Path, texts: list[str], workers: int, **its: float) -> dict[str
         f"ms, p95 {answered['ms_p95']} ms, p99 {answered['ms_p99']} ms\n"
         f"of these cut short {told['late']:.1%}, the deepest stage {told['deepest_of_late']}\n"
         f"shed {', '.join(f'{part:.1%} with {status}' for status, part in shed.items())}; "
-        f"other errors {told['errors']}\n"
+        f"other errors {told['errors']}, sent again {told['reconnected']}\n"
         f"pending {told['pending']}, without a later answer after {told['finished_seconds']} s: "
         f"{told['unfinished']}\n"
         f"clients: {told['clients_cpu']} of a core, lag p95 {told['lag_ms_p95']} ms"

@@ -42,9 +42,9 @@ def soak(
         measuring: seconds to find out its capacity.
 
     Returns:
-        ``minutes``; ``rate``: tickets a second; ``requests``, ``errors``; times; ``mib_per_hour``:
-        growth of all processes over the later half; of all looks ``minute``, ``master_mib``,
-        ``workers_mib``, ``files`` and ``database_mib``.
+        ``minutes``; ``rate``: tickets a second; ``requests``, ``errors``, ``reconnected``: see
+        `Asked`; times; ``mib_per_hour``: growth of all processes over the later half; of all looks
+        ``minute``, ``master_mib``, ``workers_mib``, ``files`` and ``database_mib``.
 
     Raises:
         CascadeError: the bundle cannot be served.
@@ -72,6 +72,7 @@ def soak(
         "rate": rate,
         "requests": len(asked.replies),
         "errors": len(asked.replies) - len(decided),
+        "reconnected": asked.reconnected,
         **times(decided),
         "mib_per_hour": slope(sights),
         **_columns(sights),
@@ -100,8 +101,9 @@ def main(
             f"{told['database_mib'][at]:13.1f}"
         )
     click.echo(
-        f"{told['requests']} requests at {told['rate']}/s, {told['errors']} errors, p50 "
-        f"{told['ms_p50']} ms, p95 {told['ms_p95']} ms; {told['mib_per_hour']} MiB an hour"
+        f"{told['requests']} requests at {told['rate']}/s, {told['errors']} errors, "
+        f"{told['reconnected']} sent again, p50 {told['ms_p50']} ms, p95 {told['ms_p95']} ms; "
+        f"{told['mib_per_hour']} MiB an hour"
     )
     return told
 

@@ -36,6 +36,7 @@ def test_it_is_told_how_each_ended(fake: str) -> None:
     assert [reply.late for reply in told.replies] == [False, True, False, False, False]
     assert [reply.pending for reply in told.replies] == [False, True, False, False, False]
     assert told.replies[1].decision_id
+    assert told.reconnected == 1, "a connection that is dropped is not passed over"
 
 
 def test_requests_come_when_they_come(fake: str) -> None:
