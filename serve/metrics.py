@@ -24,7 +24,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from cascade.decision import HUMAN
-from serve.problems import Kind
+from serve.problems import KINDS, Kind
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable in which prometheus-client looks for the folder."""
@@ -99,6 +99,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 LLM, OPEN = "llm", "open"
+WHYS = ("start", "death")
+HOWS = LATE, PENDING, SHALLOW = "late", "pending", "shallow"
 Answer = Mapping[str, Any]
 """A decision as it goes out."""
 
@@ -173,7 +175,7 @@ def requested(method: str, rule: str | None, status: int, seconds: float) -> Non
 
 def refused(kind: Kind) -> None:
     """Count a problem that was answered."""
-    _at(REFUSALS, kind.type.rsplit("/", 1)[-1]).inc()
+    _at(REFUSALS, _name(kind)).inc()
 
 
 def decided(answers: Sequence[Answer], router: Advised, *, crowded: bool = False) -> None:
@@ -187,9 +189,9 @@ def decided(answers: Sequence[Answer], router: Advised, *, crowded: bool = False
     _at(TICKETS, "one" if len(answers) == 1 else "batch").observe(len(answers))
     _count(DECISIONS, [(its["action"], its["stage"]) for its in answers])
     _count(QUEUES, [(its["queue"], its["action"]) for its in answers])
-    for how in ("late", "pending"):
+    for how in (LATE, PENDING):
         _count(CUT_SHORT, [(how,) for its in answers if its[how]])
-    _count(CUT_SHORT, [("shallow",) for its in answers if its["late"] and crowded])
+    _count(CUT_SHORT, [(SHALLOW,) for its in answers if its["late"] and crowded])
     worked(answers, router)
 
 
@@ -233,18 +235,41 @@ def _advice(router: Advised) -> None:
 
 
 def started(*, replaces: bool) -> None:
-    """Count this worker; ``replaces``: another one has died."""
-    STARTS.labels("death" if replaces else "start").inc()
+    """Count this worker; ``replaces``: another one has died.
+
+    What can be named beforehand begins at 0: Prometheus sees no rise in a counter's first value.
+    """
+    _begin(STARTS, WHYS)
+    _begin(REFUSALS, map(_name, KINDS))
+    _begin(CUT_SHORT, HOWS)
+    _at(STARTS, "death" if replaces else "start").inc()
 
 
-def serves(bundle: str) -> None:
-    """Tell which bundle this worker serves from now on."""
+def serves(bundle: str, stages: Sequence[str] = ()) -> None:
+    """Tell which bundle this worker serves from now on.
+
+    Args:
+        bundle: its id.
+        stages: its stages' names.
+    """
     global _served
+    _begin(ESCALATIONS, (*stages[1:], HUMAN))
+    for stage in stages:
+        _at(DECISIONS, "route", stage)
     with _lock:
         if _served is not None:
             _at(WORKERS, _served).set(0)
         _at(WORKERS, bundle).set(1)
         _served = bundle
+
+
+def _begin(counter: Counter, labels: Iterable[str]) -> None:
+    for label in labels:
+        _at(counter, label)
+
+
+def _name(kind: Kind) -> str:
+    return kind.type.rsplit("/", 1)[-1]
 
 
 def _count(counter: Counter, rows: Sequence[tuple[str, ...]]) -> None:

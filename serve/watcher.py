@@ -92,7 +92,7 @@ class Watcher:
 
     def _put(self, router: Router, deployment: int | None = None) -> None:
         self._engine.serve(router, deployment)
-        metrics.serves(router.bundle_id)
+        metrics.serves(router.bundle_id, router.stage_names)
 
     def _loaded(self, path: Path) -> Router:
         router = self._load(path)
@@ -130,6 +130,8 @@ class Watcher:
         wanted = active if active and active.id > self._served else following
         if wanted is None:
             self._drop()
+        elif wanted.configured != str(self._configured):
+            self._pass_over(wanted)
         elif self._loading is None:
             if wanted.state == ACTIVE or self._may_load(wanted):
                 self._loading = _Loading(wanted, self._loaded)
@@ -138,6 +140,17 @@ class Watcher:
         if monotonic() - self._beaten >= BEAT:
             self._report()
         self._give_back()
+
+    def _pass_over(self, wanted: Deployment) -> None:
+        """Of another machine, whose settings name another bundle: here nobody has to be waited for.
+
+        One database may serve several machines, and what one is to serve need not lie on another.
+        """
+        self._drop()
+        if wanted.state == ACTIVE:
+            self._served = wanted.id
+        elif self._me.prepared != wanted.id:
+            self._report(prepared=wanted.id)
 
     def _may_load(self, wanted: Deployment) -> bool:
         """Few load at a time, as while a worker loads its requests take longer."""

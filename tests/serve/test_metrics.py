@@ -217,6 +217,9 @@ def test_the_sums_are_those_of_all_workers_and_outlive_them(tmp_path: Path) -> N
             return told().get('cascade_workers{bundle="fake-1"}') == 2
 
         wait_for(both_serve)
+        rare = ('refused_total{kind="store-unavailable"}', 'worker_starts_total{why="death"}',
+                'cut_short_total{how="shallow"}', 'escalations_total{to="human"}')  # fmt: skip
+        assert [told()[f"cascade_{name}"] for name in rare] == [0] * 4, "a rise can be seen"
         asked = 0
         while asked < 40 or len(pids()) < 2:
             assert server.ask("POST", "/v1/route", TICKET)[0] == 200

@@ -168,17 +168,18 @@ def test_who_starts_later_serves_what_is_in_service(
     assert (late.bundle_id, late.serving().deployment) == ("two", its.id)
 
 
-def test_who_starts_with_another_bundle_in_its_settings_serves_that(
-    store: Store, begun: Callable[..., Engine]
+def test_who_has_another_bundle_in_its_settings_serves_that_whatever_others_change(
+    store: Store, begun: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun()
+    monkeypatch.setattr(deploy, "SWAP", 0.2)
+    first = begun()
     put_into_service(store, ONE, "two")
     other = begun(configured=Path("/bundles/three"))
     assert (other.bundle_id, other.serving().deployment) == ("three", None)
-    time.sleep(0.1)  # some looks later
-    assert other.bundle_id == "three"
-    put_into_service(store, ONE, "four")
-    assert other.bundle_id == "four", "what is put into service from now on is for all"
+    _, workers = put_into_service(store, ONE, "four")
+    assert (workers, first.bundle_id, other.bundle_id) == (1, "four", "three")
+    put_into_service(store, Path("/bundles/three"), "five")
+    assert (first.bundle_id, other.bundle_id) == ("four", "five")
 
 
 def test_who_cannot_load_any_more_what_is_in_service_serves_the_settings_bundle(
