@@ -85,7 +85,9 @@ def prepare(files: Files, work: Path, *, seed: int = 0, quiet: bool = False) -> 
 
     What the linear stage says is kept in ``work`` and read from there.
     """
-    options = Options(files.columns, test_file=files.test, min_rows=files.min_rows, seed=seed)
+    options = Options(
+        files.columns, test_file=files.test, min_rows=files.min_rows, seed=seed, quiet=quiet
+    )
     tickets, held, split = read_split(files.train, options, lambda line: None)
     queues = heads_of(tickets)[QUEUE]
     learned = tickets.take(split.train)
