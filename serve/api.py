@@ -102,14 +102,15 @@ def ready() -> Response:
     if service().engine.draining:
         raise Problem(DRAINING, "Ask another one.", headers={"Retry-After": "1"})
     service().store.ping()
+    open_to_all = not service().settings.authenticated  # else who has no key is told no more
     return reply(
         {
             "status": "ready",
             "bundle": router.bundle_id,
             "deployment": serving.deployment,
-            "queues": list(router.queues),
-            "stages": list(router.stage_names),
-            "advisers": router.advisers,
+            "queues": list(router.queues) if open_to_all else None,
+            "stages": list(router.stage_names) if open_to_all else None,
+            "advisers": router.advisers if open_to_all else None,
         }
     )
 

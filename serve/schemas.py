@@ -237,7 +237,7 @@ class AdviserOut(BaseModel):
 
 
 class ReadyOut(BaseModel):
-    """The bundle is loaded and warm."""
+    """The bundle is loaded and warm. Queues and the rest are null where callers need keys."""
 
     status: Literal["ready"]
     bundle: str
@@ -245,10 +245,10 @@ class ReadyOut(BaseModel):
         int | None,
         Field(description="number of the change that put it there; null: it is the settings'"),
     ]
-    queues: list[str]
-    stages: list[str]
+    queues: list[str] | None
+    stages: list[str] | None
     advisers: Annotated[
-        dict[str, AdviserOut],
+        dict[str, AdviserOut] | None,
         Field(description="who answers in the llm stage, in this worker"),
     ]
 

@@ -172,6 +172,12 @@ def test_every_address_needs_a_key_but_for_the_few_that_are_open(keyed: FlaskCli
     assert answered == {*OPEN, "/healthz", "/readyz"}
 
 
+def test_whoever_has_no_key_is_told_that_it_is_ready_and_not_what_for(keyed: FlaskClient) -> None:
+    rest = dict.fromkeys(("queues", "stages", "advisers"))
+    told = {"status": "ready", "bundle": "fake-1", "deployment": None, **rest}
+    assert keyed.get("/readyz").json == told
+
+
 def test_which_methods_there_are_is_told_to_nobody_without_a_key(keyed: FlaskClient) -> None:
     assert keyed.options("/v1/route").status_code == 303
 
