@@ -15,8 +15,8 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import cycle, islice
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ import numpy as np
 from cascade.bundle import Bundle
 from cascade.errors import CascadeError
 from cascade.router import Cascade
-from eval.bench.texts import of_file
+from eval.bench.texts import numbered, of_file
 from eval.checkout import commit
 from eval.child import call
 from eval.datasets import RESULTS
@@ -41,12 +41,6 @@ ROUNDS = 3
 MARGIN = 1.2
 """A size is left out where it would take longer than the time that is left by this factor."""
 COLUMN = "text"
-
-
-def numbered(texts: Sequence[str], count: int) -> Iterator[str]:
-    """So many tickets of which no two are the same: the texts again and again, with a number."""
-    for number, text in enumerate(islice(cycle(texts), count)):
-        yield f"{text} ({number})"
 
 
 def growth(
@@ -77,7 +71,7 @@ def growth(
             if told["left_out"] or MARGIN * each * size > end - time.monotonic():
                 told["left_out"].append(size)
                 continue
-            write(source, numbered(texts, size))
+            write(source, islice(numbered(texts), size))
             rows.append({"tickets": size} | _scored(bundle, source, out, 1))
             told["read"], told["written"] = (file.stat().st_size // size for file in (source, out))
             told["settled"] = settled(out)
@@ -170,7 +164,7 @@ def turns(bundle: Path, texts: Sequence[str], count: int) -> dict[str, Any]:
     written = set()
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "tickets.csv"), Path(folder, "decisions.csv")
-        write(source, numbered(texts, count))
+        write(source, islice(numbered(texts), count))
         for _ in range(ROUNDS):
             for number, its in wall.items():
                 its.append(_scored(bundle, source, out, int(number))["wall_s"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from eval.bench.texts import numbered
 from eval.latency import PERCENTS
 from train.measures import timed
 
@@ -16,15 +17,19 @@ BATCH = 256
 """Tickets of a call: what the service takes at most, and what scoring a file works in."""
 FEWEST, MOST = 5, 2000
 """Tickets that are timed one by one, whatever the time."""
+WARM = 2
+"""Tickets that are asked first and not counted; `Cascade.warm_up` did the rest."""
 ROUNDS = 15
 """Most batches that are timed."""
 SMALL = 8
-"""Tickets of the smallest batch."""
+"""Tickets of the smallest batch: enough where all are of one length."""
 
 Ask = Callable[[Sequence[str]], object]
 
 
-def clocked(ask: Ask, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+def clocked(
+    ask: Ask, texts: Sequence[str], seconds: float, smallest: int = SMALL
+) -> dict[str, Any]:
     """Times of tickets alone, for half of the time, and in batches.
 
     CPU time is that of this process, all its threads. A batch is `BATCH` tickets, or as many as the
@@ -32,25 +37,27 @@ def clocked(ask: Ask, texts: Sequence[str], seconds: float) -> dict[str, Any]:
 
     Args:
         ask: takes texts.
-        texts: at least one; they are asked again and again.
+        texts: at least one; they are asked again and again, `numbered`.
         seconds: in all; a slow ``ask`` takes longer, as a few tickets are always timed.
+        smallest: tickets of a batch at least.
 
     Returns:
         ``alone``: ``tickets``, the wall times ``ms_p50``, ``ms_p95`` and ``ms_p99`` (None where
         fewer tickets were timed than the percentile needs) and ``cpu_ms``, the mean;
-        ``batch``: ``size``, ``rounds``, and per ticket ``ms`` and ``cpu_ms``, medians over the
-        rounds; ``per_cpu_second``: tickets of such a batch.
+        ``batch``: ``size``, ``rounds``, and per ticket ``ms`` and ``cpu_ms``, means; tickets
+        ``per_cpu_second``.
     """
-    for text in texts[:2]:
-        ask([text])
-    alone = _alone(ask, texts, seconds / 2)
-    size = min(BATCH, max(SMALL, int(seconds / 4 / (alone["cpu_ms"] / 1000))))
-    return {"alone": alone, "batch": _batch(ask, texts, size, seconds / 2)}
+    stream = numbered(texts)
+    for _ in range(WARM):
+        ask([next(stream)])
+    alone = _alone(ask, stream, seconds / 2)
+    size = min(BATCH, max(smallest, int(seconds / 4 / (alone["cpu_ms"] / 1000))))
+    return {"alone": alone, "batch": _batch(ask, stream, size, seconds / 2)}
 
 
-def _alone(ask: Ask, texts: Sequence[str], seconds: float) -> dict[str, Any]:
+def _alone(ask: Ask, texts: Iterator[str], seconds: float) -> dict[str, Any]:
     cpu = time.process_time()
-    _, ms = timed(lambda text: ask([text]), _until(cycle(texts), seconds))
+    _, ms = timed(lambda text: ask([text]), _until(texts, seconds))
     cpu = time.process_time() - cpu
     found = np.percentile(ms, PERCENTS)
     return {
@@ -72,24 +79,23 @@ def _until(texts: Iterator[str], seconds: float) -> Iterator[str]:
         yield text
 
 
-def _batch(ask: Ask, texts: Sequence[str], size: int, seconds: float) -> dict[str, Any]:
-    stream = cycle(texts)
+def _batch(ask: Ask, texts: Iterator[str], size: int, seconds: float) -> dict[str, Any]:
     end = time.perf_counter() + seconds
-    wall: list[float] = []
-    cpu: list[float] = []
-    while len(wall) < ROUNDS and (not wall or time.perf_counter() < end):
-        part = [next(stream) for _ in range(size)]
+    wall, cpu, rounds = 0.0, 0.0, 0
+    while rounds < ROUNDS and (not rounds or time.perf_counter() < end):
+        part = list(islice(texts, size))
         began, cpu_began = time.perf_counter(), time.process_time()
         ask(part)
-        cpu.append(time.process_time() - cpu_began)
-        wall.append(time.perf_counter() - began)
-    cpu_ms = 1000 * float(np.median(cpu)) / size
+        cpu += time.process_time() - cpu_began
+        wall += time.perf_counter() - began
+        rounds += 1
+    each = size * rounds
     return {
         "size": size,
-        "rounds": len(wall),
-        "ms": significant(1000 * float(np.median(wall)) / size),
-        "cpu_ms": significant(cpu_ms),
-        "per_cpu_second": significant(1000 / cpu_ms),
+        "rounds": rounds,
+        "ms": significant(1000 * wall / each),
+        "cpu_ms": significant(1000 * cpu / each),
+        "per_cpu_second": significant(each / cpu),
     }
 
 

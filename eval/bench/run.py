@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,17 @@ from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 from cascade.stages.base import Adviser
 from eval.bench.bounds import Bound, bound
-from eval.bench.clock import BATCH, Ask, clocked, significant
+from eval.bench.clock import BATCH, SMALL, Ask, clocked, significant
 from eval.bench.limits import copying
-from eval.bench.texts import LENGTHS, of_length, with_words
+from eval.bench.texts import LENGTHS, numbered, of_length, with_words
 from eval.child import call
 from eval.latency import machine, peak_mib
 
 CLEAN, ROUTE = "clean", "route"
 LIMIT_SHARE = 0.02
 """Of the time, for each of the machine's limits; the rest is for the bundle."""
+LAST = 5
+"""What the last line is worth in others' time: it routes tickets as they come, to size by."""
 
 
 class Nobody:
@@ -102,12 +105,13 @@ def bench(
             bounds[stage.name], limits[stage.name] = its, its.told
     asked = dict(zip(cascade.stage_names, cascade.gates.asked, strict=True))
     lines = list(_lines(cascade, texts))
+    worth = [1] * (len(lines) - 1) + [LAST]
     rows = []
     bar = tqdm(lines, desc="timing", unit="line", disable=quiet)
     for at, line in enumerate(bar):
         bar.set_postfix_str(line.stage, refresh=False)
         # What a quick line does not need of its share is left to the others.
-        left = max(0.0, began + seconds - time.perf_counter()) / (len(lines) - at)
+        left = max(0.0, began + seconds - time.perf_counter()) * worth[at] / sum(worth[at:])
         row = {"stage": line.stage, "words": line.words, "asked": asked.get(line.stage, True)}
         rows.append(row | _measured(line, left, bounds.get(line.stage)))
     return {
@@ -121,9 +125,11 @@ def bench(
 
 
 def _measured(line: Line, seconds: float, bound: Bound | None) -> dict[str, Any]:
-    told = clocked(line.ask, line.texts, seconds)
+    # Few of the tickets that come are slow, so few of them would say little of the whole.
+    smallest = BATCH if line.stage == ROUTE and line.words is None else SMALL
+    told = clocked(line.ask, line.texts, seconds, smallest)
     if bound:
-        told |= bound.of(line.texts)
+        told |= bound.of(list(islice(numbered(line.texts), len(line.texts))))
         known = told["limit_ms"] is not None
         told["reached"] = significant(told["limit_ms"] / told["batch"]["cpu_ms"]) if known else None
     if line.settled:
@@ -152,8 +158,9 @@ def _lines(cascade: Cascade, texts: Sequence[str]) -> Iterator[Line]:
     cleaned = with_words(clean(text) for text in texts)
     if not cleaned:
         raise InputError("cleaning leaves nothing of these tickets; name other ones: --tickets")
-    raw: dict[int | None, Sequence[str]] = {n: of_length(texts, n, BATCH) for n in LENGTHS}
-    bare: dict[int | None, Sequence[str]] = {n: of_length(cleaned, n, BATCH) for n in LENGTHS}
+    # One word less: each is asked with a number behind it.
+    raw: dict[int | None, Sequence[str]] = {n: of_length(texts, n - 1, BATCH) for n in LENGTHS}
+    bare: dict[int | None, Sequence[str]] = {n: of_length(cleaned, n - 1, BATCH) for n in LENGTHS}
     raw[None], bare[None] = texts, cleaned
     for words, its in raw.items():
         yield Line(CLEAN, words, lambda given: [clean(text) for text in given], its)

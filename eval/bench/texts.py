@@ -71,6 +71,14 @@ def _cut(stream: Iterator[str], words: int) -> str:
     return GAP.join(parts)
 
 
+def numbered(texts: Sequence[str]) -> Iterator[str]:
+    """The texts again and again, each time with another number as a last word.
+
+    So that no two are the same, and nothing that remembers answers has an easy time.
+    """
+    return (f"{text} ({number})" for number, text in enumerate(cycle(texts)))
+
+
 def with_words(texts: Iterable[str]) -> list[str]:
     """Those that have any, as cleaning leaves nothing of some."""
     return [text for text in texts if _WORD.search(text)]

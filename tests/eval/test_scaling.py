@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 from cascade.errors import CascadeError
 from cascade.files import Row, read_rows
 from cascade.router import Cascade
-from eval.scaling import first_stage_settles, growth, line, numbered, settled, turns, write
+from eval.scaling import first_stage_settles, growth, line, settled, turns, write
 from train.starter import generate
 
 TEXTS = [f"{its.subject}\n\n{its.body}" for its in generate(30, seed=8)]
-
-
-@given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.integers(0, 40))
-def test_tickets_are_repeated_and_no_two_are_the_same(texts: list[str], count: int) -> None:
-    made = list(numbered(texts, count))
-    assert len(set(made)) == count
-    assert all(text.startswith(texts[at % len(texts)]) for at, text in enumerate(made))
 
 
 @given(st.floats(0.1, 10), st.floats(0.05, 20))

@@ -13,13 +13,14 @@ TEXTS = [f"ticket {number}" for number in range(7)]
 
 
 class Busy:
-    """Takes so many CPU seconds a text, and remembers the sizes of its calls."""
+    """Takes so many CPU seconds a text, and remembers its calls."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.sizes = seconds, list[int]()
+        self.seconds, self.sizes, self.texts = seconds, list[int](), list[str]()
 
     def __call__(self, texts: Sequence[str]) -> None:
         self.sizes.append(len(texts))
+        self.texts += texts
         end = time.process_time() + self.seconds * len(texts)
         while time.process_time() < end:
             pass
@@ -44,6 +45,7 @@ def test_a_quick_stage_is_asked_a_bounded_number_of_times_in_full_batches() -> N
     told = clocked(busy, TEXTS, 5)
     assert (told["alone"]["tickets"], told["batch"]["size"]) == (MOST, BATCH)
     assert busy.sizes.count(BATCH) == told["batch"]["rounds"] == ROUNDS
+    assert len(set(busy.texts)) == len(busy.texts), "nothing is asked twice: answers may be kept"
 
 
 def test_a_slow_stage_is_asked_a_few_times_and_percentiles_that_takes_more_are_left_open() -> None:
@@ -52,6 +54,7 @@ def test_a_slow_stage_is_asked_a_few_times_and_percentiles_that_takes_more_are_l
     assert told["batch"]["rounds"] == 1
     assert told["alone"]["ms_p50"] >= 10
     assert told["alone"]["ms_p95"] is told["alone"]["ms_p99"] is None
+    assert clocked(Busy(0.001), TEXTS, 0.01, smallest=50)["batch"]["size"] == 50
 
 
 def test_the_best_run_counts() -> None:

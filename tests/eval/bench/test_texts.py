@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.errors import InputError
-from eval.bench.texts import DIFFERENT, LENGTHS, of_file, of_length, starter, with_words
+from eval.bench.texts import DIFFERENT, LENGTHS, numbered, of_file, of_length, starter, with_words
 
 TEXTS = st.lists(st.text(st.sampled_from("ab \n"), max_size=30), min_size=1).map(with_words)
 
@@ -27,6 +28,18 @@ def test_a_long_text_is_cut_and_keeps_its_lines() -> None:
 
 def test_where_few_are_long_enough_short_ones_are_joined() -> None:
     assert of_length(["one two", "three"], 4, 1) == ["one two\n\nthree\n\none"]
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.integers(0, 40))
+def test_tickets_are_repeated_with_a_word_more_and_no_two_are_the_same(
+    texts: list[str], count: int
+) -> None:
+    made = list(islice(numbered(texts), count))
+    assert len(set(made)) == count
+    assert all(text.startswith(texts[at % len(texts)]) for at, text in enumerate(made))
+    assert all(
+        len(text.split()) == len(texts[at % len(texts)].split()) + 1 for at, text in enumerate(made)
+    )
 
 
 def test_starter_tickets_are_cut_at_all_lengths_into_texts_that_differ() -> None:
