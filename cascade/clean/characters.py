@@ -14,7 +14,6 @@ _NEWLINE = regex.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 # that it joins stay side by side.
 _CONTROL = regex.compile(r"[^\P{Cc}\t\n]|\p{Cs}")
 _INVISIBLE = regex.compile(r"[\p{Cf}\p{Co}\p{Cn}\ufe00-\ufe0f\ufffc\ufffd]++")
-_ODD_ASCII = regex.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 # Windows-1252, with the five bytes that it leaves undefined read as Latin-1, as browsers do.
 _BYTE_OF = {
@@ -33,7 +32,7 @@ def characters(text: str) -> str:
     the keyboard or of a PDF: a vocabulary should hold one spelling of a word.
     """
     if text.isascii():
-        if not _ODD_ASCII.search(text):
+        if text.replace("\n", " ").replace("\t", " ").isprintable():  # nearly always, and fast
             return text
         return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
     text = _NEWLINE.sub("\n", _MOJIBAKE.sub(_redecode, text))
