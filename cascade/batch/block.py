@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from cascade.batch.columns import CONFIDENCE, output_types
 from cascade.batch.tables import Columns, Format, encode
+from cascade.errors import CascadeError
 from cascade.ticket import Ticket
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ SCHEMA = pa.schema(
 """Rows as they are read: a bad one has no text, but a reason why it cannot be scored."""
 DIGITS = 6
 """Of a confidence in files."""
+
+FAILED = b"!"
+"""What a `failure` begins with, and nothing else that is sent."""
 
 Bad = list[tuple[int, str]]
 """Rows that cannot be scored: line and reason."""
@@ -97,9 +101,20 @@ class Scored:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Scored:
-        """What `to_bytes` made."""
+        """What `to_bytes` made.
+
+        Raises:
+            CascadeError: this is a `failure`.
+        """
+        if data.startswith(FAILED):
+            raise CascadeError(data.removeprefix(FAILED).decode())
         (job, share, last, rows, bad, settled), encoded = _unpacked(data)
         return cls(job, share, last, rows, [(at, why) for at, why in bad], settled, encoded)
+
+
+def failure(error: CascadeError) -> bytes:
+    """What is sent in place of what came of a block."""
+    return FAILED + str(error).encode()
 
 
 def answer(cascade: Cascade, block: Block) -> Scored:

@@ -38,7 +38,8 @@ bundle_option = click.option(
     "  cascade score incoming.csv decisions.csv --bundle bundles/it\n"
     "  cascade score year.parquet decisions.parquet --workers 2\n"
     "  cascade score mails.jsonl.gz decisions.jsonl --text subject --text body --id ticket\n"
-    "  cascade score 'mails/2026-*.csv.gz' decisions/\n\n"
+    "  cascade score 'mails/2026-*.csv.gz' decisions/\n"
+    "  RAY_ADDRESS=10.0.0.5:6379 cascade score history/ decisions/ --engine ray --workers 64\n\n"
     "Columns of OUT: id, line (in FILE), queue, confidence, action (route or review), stage, "
     "alternative, alternative_confidence, each further label and its confidence, reason, bundle."
 )
@@ -62,7 +63,15 @@ bundle_option = click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Processes that score, each with the bundle in its memory; 1 is this one alone.  "
-    "[default: one a core]",
+    "[default: one a core of this machine]",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["pool", "ray"]),
+    default="pool",
+    show_default=True,
+    help="Where the workers are: processes of this machine, or those of the Ray cluster that "
+    "RAY_ADDRESS names, without which one is started here.",
 )
 @click.option("--fresh", is_flag=True, help="Do not go on from an interrupted run.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -74,6 +83,7 @@ def score(
     id_column: str | None,
     encoding: str,
     workers: int | None,
+    engine: str,
     fresh: bool,
     quiet: bool,
 ) -> None:
@@ -96,7 +106,6 @@ def score(
         Job(number, source, target, text or columns.text, id_column, encoding)
         for number, (source, target) in enumerate(files)
     ]
-    engine = _engine(bundle, workers or cores())
     with tqdm(
         total=100,
         unit="%",
@@ -106,7 +115,12 @@ def score(
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}",
     ) as bar:
         try:
-            summary, resumed = run(engine, jobs, fresh=fresh, progress=_shown_on(bar))
+            summary, resumed = run(
+                _engine(engine, bundle, workers or cores()),
+                jobs,
+                fresh=fresh,
+                progress=_shown_on(bar),
+            )
         except KeyboardInterrupt:
             bar.close()
             click.echo("stopped; the same command goes on from here", err=True)
@@ -115,7 +129,11 @@ def score(
         click.echo(line, err=True)
 
 
-def _engine(bundle: Path, workers: int) -> Engine:
+def _engine(name: str, bundle: Path, workers: int) -> Engine:
+    if name == "ray":
+        from cascade.engines.ray import Ray
+
+        return Ray(bundle, workers)
     if workers > 1:
         from cascade.engines.pool import Pool
 

@@ -179,8 +179,6 @@ class _Crew:
             except (EOFError, OSError):
                 self._bury(worker, todo)
                 continue
-            if message.startswith(b"!"):
-                raise CascadeError(message[1:].decode())
             done[worker.tasks.popleft().number] = Scored.from_bytes(message)
 
     def _bury(self, worker: _Worker, todo: deque[_Task]) -> None:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import NoReturn
 
-from cascade.batch.block import Block, answer
+from cascade.batch.block import FAILED, Block, answer, failure
 from cascade.errors import BundleError, CascadeError
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
@@ -34,23 +34,42 @@ def load(bundle: Path, bundle_id: str | None = None) -> Cascade:
     return cascade
 
 
+class Worker:
+    """Scores blocks as they come and go between processes.
+
+    Args:
+        bundle: its folder.
+        bundle_id: the id that the bundle had when the work was handed out.
+    """
+
+    def __init__(self, bundle: Path, bundle_id: str) -> None:
+        self._cascade: Cascade | None = None
+        self._failure = b""
+        try:
+            self._cascade = load(bundle, bundle_id)
+        except CascadeError as error:
+            self._failure = failure(error)
+
+    def __call__(self, block: bytes) -> bytes:
+        """A `Block` to what comes of it, or to a `failure`; one that is given is handed on."""
+        if self._cascade is None or block.startswith(FAILED):
+            return self._failure or block
+        return answer(self._cascade, Block.from_bytes(block)).to_bytes()
+
+
 def main() -> None:
     """Score blocks that come in on a connection, until that is closed.
 
-    Its file descriptor is the one argument. The first message names the bundle; what goes out is a
-    `Scored` for each block, or one message that is a line for people, behind ``!``.
+    Its file descriptor is the one argument. The first message names the bundle.
     """
     connection = Connection(int(sys.argv[1]))
     inbox: SimpleQueue[bytes] = SimpleQueue()
     # In a thread of its own, so that whoever sends a block never waits for one to be scored.
     Thread(target=_receive, args=(connection, inbox), daemon=True).start()
-    try:
-        named = json.loads(inbox.get())
-        cascade = load(Path(named["bundle"]), named["id"])
-        while True:
-            _send(connection, answer(cascade, Block.from_bytes(inbox.get())).to_bytes())
-    except CascadeError as error:
-        _send(connection, f"!{error}".encode())
+    named = json.loads(inbox.get())
+    worker = Worker(Path(named["bundle"]), named["id"])
+    while True:
+        _send(connection, worker(inbox.get()))
 
 
 def _receive(connection: Connection, inbox: SimpleQueue[bytes]) -> NoReturn:
