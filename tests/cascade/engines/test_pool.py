@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -216,3 +224,62 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(linear_bundle: Path, tmp_p
     columns = Bundle.open(linear_bundle).manifest.columns
     assert columns.text == ("subject", "body")
     assert len(out.read_bytes().splitlines()) == 4001
+
+
+# --- a language model's server ---
+
+
+class Fickle(BaseHTTPRequestHandler):
+    """A model that says something else each time it is asked."""
+
+    asked: ClassVar[Iterator[int]] = count()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        best = "ABCD"[next(self.asked) % 4]
+        top = [{"token": t, "logprob": math.log(0.97 if t == best else 0.01)} for t in "ABCD"]
+        content = [{"token": best, "logprob": 0.0, "top_logprobs": top}]
+        choice = {"message": {"content": best}, "logprobs": {"content": content}}
+        body = json.dumps({"choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def fickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Fickle]]:
+    """Has the llm stage ask a fickle server, whose answers are stored."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Fickle)
+    monkeypatch.setenv("CASCADE_LLM_URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("CASCADE_LLM_MODEL", "fickle")
+    monkeypatch.setenv("CASCADE_LLM_DIALECT", "logprobs")
+    monkeypatch.setenv("CASCADE_LLM_STORE", str(tmp_path / "answers.sqlite"))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Fickle
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_workers_share_the_stored_answers(
+    open_bundle: Path, tmp_path: Path, fickle: type[Fickle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cascade.batch.jobs.ROWS", 3)
+    texts = [f"the {word} is broken" for word in ("vpn", "invoice", "printer", "laptop", "phone")]
+    lines = ["id,subject,body", *(f"{n},help,{text}" for n, text in enumerate(texts * 4))]
+    (tmp_path / "in.csv").write_text("\n".join(lines) + "\n")
+    score(Pool(open_bundle, 2), [job(tmp_path / "in.csv", tmp_path / "o.csv")])
+    with (tmp_path / "o.csv").open(newline="") as file:
+        said = [(row["queue"], row["confidence"]) for row in csv.DictReader(file)]
+    assert said == said[:5] * 4, "the same ticket, the same answer, whoever asked"
+    asked = next(fickle.asked)
+    assert asked >= len(texts)
+    assert (tmp_path / "o.csv").read_bytes() == alone(
+        open_bundle, tmp_path / "in.csv", tmp_path / "alone.csv"
+    )
+    assert next(fickle.asked) == asked + 1, "nobody was asked again"
