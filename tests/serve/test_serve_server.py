@@ -273,7 +273,7 @@ def test_a_server_that_is_down_keeps_nobody_from_routing(
         assert "LLM server" in decision["reason"]
         llm = json.loads(server.ask("GET", "/readyz")[2])["advisers"]["llm"]
         assert llm["backend"] == ("m (logprobs)" if named else "not known yet")
-        assert (llm["fitted"], llm["counts"]) == (False, {"failed": 1})
+        assert (llm["fitted"], set(llm["counts"])) == (False, {"failed"})  # it is tried again
         assert "export" not in server.log
         assert "Traceback" not in server.log
 

@@ -169,17 +169,25 @@ def test_who_starts_later_serves_what_is_in_service(
 
 
 def test_who_has_another_bundle_in_its_settings_serves_that_whatever_others_change(
-    store: Store, begun: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+    store: Store, begun: Callable[..., Engine], cascade: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "SWAP", 0.2)
+    monkeypatch.setattr(deploy, "SWAP", 0.1)
+    loaded = []
+
+    def load(path: Path) -> Any:
+        loaded.append(path.name)
+        return type(cascade)(path.name)
+
     first = begun()
     put_into_service(store, ONE, "two")
-    other = begun(configured=Path("/bundles/three"))
+    other = begun(load, Path("/bundles/three"))
     assert (other.bundle_id, other.serving().deployment) == ("three", None)
-    _, workers = put_into_service(store, ONE, "four")
-    assert (workers, first.bundle_id, other.bundle_id) == (1, "four", "three")
+    put_into_service(store, ONE, "four")
+    until(lambda: first.bundle_id == "four")
     put_into_service(store, Path("/bundles/three"), "five")
-    assert (first.bundle_id, other.bundle_id) == ("four", "five")
+    until(lambda: other.bundle_id == "five")
+    assert loaded == ["three", "five"]
+    assert first.bundle_id == "four"
 
 
 def test_who_cannot_load_any_more_what_is_in_service_serves_the_settings_bundle(
