@@ -150,10 +150,10 @@ class WordIndex:
     """
 
     def __init__(self, ngrams: NGrams, terms: Sequence[str], first: int) -> None:
-        parts = [term.split(" ") for term in terms]
-        lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
-        numbers = {word: at for at, word in enumerate(dict.fromkeys(chain.from_iterable(parts)))}
-        flat = np.fromiter(map(numbers.__getitem__, chain.from_iterable(parts)), dtype=np.int64)
+        parts = " ".join(terms).split(" ")
+        lengths = np.fromiter(map(str.count, terms, repeat(" ")), dtype=np.int64) + 1
+        numbers = {word: at for at, word in enumerate(dict.fromkeys(parts))}
+        flat = np.fromiter(map(numbers.__getitem__, parts), dtype=np.int64, count=len(parts))
         starts = np.cumsum(lengths) - lengths
         self._number, self._unknown = numbers.get, len(numbers)
         nodes = flat[starts]
