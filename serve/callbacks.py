@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from serve.logs import log
 from serve.receiver import Receiver, Undelivered
 from serve.store import Store, jobs
 from serve.store.jobs import CALLBACK, Job
@@ -60,6 +61,8 @@ class Tell:
         except Undelivered as reason:
             raise Again(str(reason)) from None
         if status == HTTPStatus.GONE:
+            named = {"job": job.id, "decision": job.decision}
+            log.warning("the receiver of callbacks wants one no more", extra={"fields": named})
             return self.give_up(job)
         if not 200 <= status < 300:
             raise Again(f"the receiver of callbacks answered {status}")

@@ -251,11 +251,14 @@ def test_what_fails_is_posted_again_under_the_same_id(posting: Posting, desk: De
     assert posting.left() == 0
 
 
-def test_a_receiver_may_be_gone_for_good(posting: Posting, desk: Desk) -> None:
+def test_a_receiver_may_be_gone_for_good(
+    posting: Posting, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     desk.answers = [(410, {})]
     posting.owe()
     assert posting.step() == DROPPED
     assert posting.left() == 0
+    assert "the receiver of callbacks wants one no more" in caplog.messages
 
 
 def test_after_a_day_it_is_given_up(
