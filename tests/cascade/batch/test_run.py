@@ -393,10 +393,25 @@ def test_progress_ends_at_the_whole_file(cascade: Cascade, source: Path, tmp_pat
     assert told[-1][1] == 1
 
 
+def many(path: Path) -> Path:
+    """12,000 tickets: enough to be interrupted at."""
+    write(path, 500, seed=8)
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *lines * 24]))
+    return path
+
+
+def lives(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_killed_process_loses_nothing(linear_bundle: Path, tmp_path: Path, workers: str) -> None:
-    source, out = tmp_path / "in.csv.gz", tmp_path / "o.csv"
-    write(source, 1500, seed=8)
+    source, out = many(tmp_path / "in.csv"), tmp_path / "o.csv"
     line = [sys.executable, "-c", "from cascade.cli import main; main()"]
     line += ["score", str(source), str(out), "--bundle", str(linear_bundle), "--workers", workers]
     process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
@@ -404,16 +419,21 @@ def test_a_killed_process_loses_nothing(linear_bundle: Path, tmp_path: Path, wor
     deadline = time.monotonic() + 60
     while not journal.exists() and time.monotonic() < deadline:
         time.sleep(0.002)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not out.exists()
+    assert len(children) == (0 if workers == "1" else 2)
+    while any(map(lives, children)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(lives, children)), "workers end with whom they work for"
     again = subprocess.run(line, capture_output=True, text=True, timeout=120, check=True)
     assert "went on after the " in again.stderr
     columns = Bundle.open(linear_bundle).manifest.columns
     whole, _ = score(
         Cascade.load(linear_bundle), source, tmp_path / "w.csv", text=columns.text, id_column="id"
     )
-    assert whole.rows == 1500
+    assert whole.rows == 12_000
     assert out.read_bytes() == (tmp_path / "w.csv").read_bytes()
 
 
