@@ -53,7 +53,7 @@ def export(
     Raises:
         RuntimeError: PyTorch and ONNX disagree: a fault in the export.
     """
-    float32 = _to_onnx(model)
+    float32 = to_served_onnx(model)
     stage = EncoderStage(float32, window, heads, threads)
     difference = _difference(model, stage, heads, texts[:64])
     if difference > AGREE:
@@ -88,7 +88,8 @@ class _Served(torch.nn.Module):
         return self.model.scores(features), features
 
 
-def _to_onnx(model: Encoder) -> bytes:
+def to_served_onnx(model: Encoder) -> bytes:
+    """An encoder as float32 ONNX, as `EncoderStage` takes it."""
     model = model.float().cpu().eval()
     return to_onnx(_Served(model), most_tokens(model.backbone), OUTPUTS)
 

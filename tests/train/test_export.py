@@ -56,7 +56,7 @@ def case(request: pytest.FixtureRequest, encoder_folder: Folder) -> Case:
 
 @pytest.fixture(scope="module")
 def float32(case: Case) -> bytes:
-    return module._to_onnx(case.model)
+    return module.to_served_onnx(case.model)
 
 
 def test_onnx_says_what_pytorch_says(case: Case, float32: bytes) -> None:
@@ -137,8 +137,8 @@ def test_an_export_that_disagrees_is_a_fault(
     case = Case(encoder_folder("bert"))
     wrong = Case(encoder_folder("bert"))
     torch.nn.init.normal_(wrong.model.head.weight, std=2.0)
-    other = module._to_onnx(wrong.model)
-    monkeypatch.setattr(module, "_to_onnx", lambda model: other)
+    other = module.to_served_onnx(wrong.model)
+    monkeypatch.setattr(module, "to_served_onnx", lambda model: other)
     with pytest.raises(RuntimeError, match="ONNX and PyTorch differ by"):
         case.export()
 
