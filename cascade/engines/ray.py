@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ import pyarrow as pa
 from cascade.batch.block import Scored, failure
 from cascade.batch.jobs import Job
 from cascade.engines.worker import Worker
-from cascade.errors import CascadeError, MissingExtraError
+from cascade.errors import CascadeError, InputError, MissingExtraError
 from cascade.loading import open_bundle
 
 LOCAL = not os.environ.get("RAY_ADDRESS")
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 OBJECTS = 256 * 2**20
 """Bytes that blocks on their way may take on a local cluster; one is a few dozen kB."""
+PATIENCE = 5
+"""Seconds to wait for the machine that ``RAY_ADDRESS`` names."""
 READER = 0.5
 """Cores that reading a file takes of the cluster. Other than those of a worker, as Ray would make
 one task of both."""
@@ -143,8 +146,28 @@ def _cluster(workers: int) -> Iterator[None]:
                 **quiet,
             )
         else:
+            _check(os.environ["RAY_ADDRESS"])
             ray.init(os.environ["RAY_ADDRESS"], **quiet)
         try:
+            untyped: Any = ray
+            cores = untyped.cluster_resources().get("CPU", 0)
+            if cores < workers + READER:  # some workers would be waited for in vain
+                raise InputError(f"the cluster has {cores:g} cores: fewer --workers than that")
             yield
         finally:
             ray.shutdown()
+
+
+def _check(address: str) -> None:
+    """Whether somebody answers, in seconds: Ray itself would try for minutes.
+
+    Raises:
+        InputError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        except OSError as error:
+            why = error.strerror or error
+            raise InputError(f"RAY_ADDRESS={address}: no cluster answers there ({why})") from None

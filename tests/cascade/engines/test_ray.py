@@ -15,17 +15,16 @@ from cascade.batch.journal import Summary
 from cascade.batch.run import Progress, score
 from cascade.engines.here import Here
 from cascade.engines.worker import load
-from cascade.errors import CascadeError, MissingExtraError
+from cascade.errors import CascadeError, InputError, MissingExtraError
 from train.starter import write
 
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
 LOOPBACK = {"0100007F", "0" * 24 + "01000000", "0000000000000000FFFF00000100007F"}
 """As /proc writes it: IPv4, IPv6, and the one within the other."""
 
 
 def on_ray(bundle: Path, jobs: list[Job], progress: Progress = lambda summary, share: None) -> int:
     """Score with two workers; how many rows there were."""
-    if find_spec("ray") is None:
-        pytest.skip("the extra ray is not installed")
     from cascade.engines.ray import Ray
 
     return score(Ray(bundle, 2), jobs, progress=progress)[0].rows
@@ -88,6 +87,7 @@ def addresses(pids: set[int]) -> set[str]:
     }
 
 
+@needs_ray
 def test_the_bytes_are_those_of_one_process_and_only_this_machine_can_connect(
     linear_bundle: Path, tmp_path: Path
 ) -> None:
@@ -110,6 +110,7 @@ def test_the_bytes_are_those_of_one_process_and_only_this_machine_can_connect(
     assert processes().keys() <= before.keys(), "the cluster is gone"
 
 
+@needs_ray
 def test_a_killed_worker_changes_nothing(linear_bundle: Path, tmp_path: Path) -> None:
     write(tmp_path / "in.csv", 6000, seed=3)
     (job,) = jobs_of(tmp_path, "in.csv")
@@ -126,6 +127,7 @@ def test_a_killed_worker_changes_nothing(linear_bundle: Path, tmp_path: Path) ->
     assert job.out.read_bytes() == alone(linear_bundle, job)
 
 
+@needs_ray
 def test_a_file_that_cannot_be_read_on_is_named_and_what_came_before_is_kept(
     linear_bundle: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +141,17 @@ def test_a_file_that_cannot_be_read_on_is_named_and_what_came_before_is_kept(
     part = (tmp_path / "out-in.csv.gz.part").read_bytes()
     assert len(part) > 1000
     assert expected.startswith(part)
+
+
+@needs_ray
+def test_a_cluster_that_does_not_answer_is_named(
+    linear_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "in.csv", 10, seed=4)
+    monkeypatch.setattr("cascade.engines.ray.LOCAL", False)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(InputError, match=r"RAY_ADDRESS=127\.0\.0\.1:9: no cluster answers there"):
+        on_ray(linear_bundle, jobs_of(tmp_path, "in.csv"))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
