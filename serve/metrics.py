@@ -72,7 +72,7 @@ ESCALATIONS = _counter(
 )
 CUT_SHORT = _counter(
     "cascade_cut_short",
-    "Late answers, of these pending a better one, and of these shallow: left out under load",
+    "Late answers; of these shallow: left out under load; pending: a later answer is owed",
     "how",
 )
 ADVICE = _counter("cascade_llm_calls", "Tickets asked of the llm stage, by outcome", "outcome")

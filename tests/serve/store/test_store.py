@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -100,10 +101,46 @@ def test_a_fingerprint_is_of_the_bytes_and_of_the_store(store: Store, tmp_path: 
     other.close()
 
 
-def test_what_is_promised_is_synced_and_what_is_not_is_not(store: Store) -> None:
-    for durable, level in ((True, 2), (False, 1), (True, 2)):
+def test_what_is_promised_is_synced_and_what_is_not_is_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def watched(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        sync(number)
+
+    monkeypatch.setattr("os.fsync", watched)
+    log = Path(str(store.url.database)).name + "-wal"
+    for durable, expected in ((True, [log]), (False, []), (True, [log])):
         with store.write(durable=durable) as connection:
-            assert connection.scalar(text("PRAGMA synchronous")) == level
+            connection.execute(text("DELETE FROM secrets"))
+            assert not synced, "not while others wait to write"
+        assert [name for name in synced if name == log] == expected
+        synced.clear()
+
+
+def test_a_new_log_is_synced_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("serve.store._sync", synced.append)
+    made = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    made.migrate()
+    assert synced == [tmp_path / "new.sqlite-wal", tmp_path]
+    made.close()
+
+
+def test_a_disk_that_fails_is_a_store_that_is_down(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(number: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(DOWN), store.write(durable=True) as connection:
+        connection.execute(text("DELETE FROM secrets"))
 
 
 def test_a_killed_process_loses_nothing_that_it_committed(store: Store) -> None:
