@@ -64,8 +64,8 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=1024,
-            description="with so many waiting, or one for a third of its deadline, a worker asks the "
-            "first stage only, the rest later",
+            description="with so many waiting, or one for a third of its deadline, a worker "
+            "asks the first stage only, the rest later",
         ),
     ] = Field(default_factory=lambda chosen: max(1, chosen["waiting"] // 2))
     max_body: Annotated[int, Field(ge=1, description="largest body of /v1/route")] = 2 * MIB
