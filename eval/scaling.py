@@ -26,7 +26,7 @@ import numpy as np
 from cascade.bundle import Bundle
 from cascade.errors import CascadeError
 from cascade.router import Cascade
-from eval.bench.texts import numbered, of_file
+from eval.bench.texts import of_file, repeated
 from eval.checkout import commit
 from eval.child import call
 from eval.datasets import RESULTS
@@ -49,7 +49,7 @@ def growth(
     """What `cascade score` with one worker takes for files of so many tickets.
 
     Args:
-        texts: raw; repeated with a number each.
+        texts: raw; see `repeated`.
         sizes: rising.
         minutes: in all; sizes that would take longer, going by the ones before, are left out.
 
@@ -71,7 +71,7 @@ def growth(
             if told["left_out"] or MARGIN * each * size > end - time.monotonic():
                 told["left_out"].append(size)
                 continue
-            write(source, islice(numbered(texts), size))
+            write(source, islice(repeated(texts), size))
             rows.append({"tickets": size} | _scored(bundle, source, out, 1))
             told["read"], told["written"] = (file.stat().st_size // size for file in (source, out))
             told["settled"] = settled(out)
@@ -164,7 +164,7 @@ def turns(bundle: Path, texts: Sequence[str], count: int) -> dict[str, Any]:
     written = set()
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "tickets.csv"), Path(folder, "decisions.csv")
-        write(source, islice(numbered(texts), count))
+        write(source, islice(repeated(texts), count))
         for _ in range(ROUNDS):
             for number, its in wall.items():
                 its.append(_scored(bundle, source, out, int(number))["wall_s"])

@@ -13,7 +13,7 @@ from cascade.bundle import Bundle
 from cascade.errors import InputError
 from eval.options import command_line
 
-TICKETS = 2000
+TICKETS = 4000
 """Most tickets as they come."""
 
 

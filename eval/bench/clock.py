@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.bench.texts import numbered
+from eval.bench.texts import repeated
 from eval.latency import PERCENTS
 from train.measures import timed
 
@@ -37,7 +37,7 @@ def clocked(
 
     Args:
         ask: takes texts.
-        texts: at least one; they are asked again and again, `numbered`.
+        texts: at least one; they are asked again and again, see `repeated`.
         seconds: in all; a slow ``ask`` takes longer, as a few tickets are always timed.
         smallest: tickets of a batch at least.
 
@@ -47,7 +47,7 @@ def clocked(
         ``batch``: ``size``, ``rounds``, and per ticket ``ms`` and ``cpu_ms``, means; tickets
         ``per_cpu_second``.
     """
-    stream = numbered(texts)
+    stream = repeated(texts)
     for _ in range(WARM):
         ask([next(stream)])
     alone = _alone(ask, stream, seconds / 2)

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,15 @@ from cascade.stages.base import Adviser
 from eval.bench.bounds import Bound, bound
 from eval.bench.clock import BATCH, SMALL, Ask, clocked, significant
 from eval.bench.limits import copying
-from eval.bench.texts import LENGTHS, numbered, of_length, with_words
+from eval.bench.texts import LENGTHS, of_length, with_words
 from eval.child import call
 from eval.latency import machine, peak_mib
 
 CLEAN, ROUTE = "clean", "route"
 LIMIT_SHARE = 0.02
 """Of the time, for each of the machine's limits; the rest is for the bundle."""
+MADE = 2048
+"""Texts of each length: more than what a stage remembers answers of."""
 LAST = 5
 """What the last line is worth in others' time: it routes tickets as they come, to size by."""
 
@@ -129,7 +130,7 @@ def _measured(line: Line, seconds: float, bound: Bound | None) -> dict[str, Any]
     smallest = BATCH if line.stage == ROUTE and line.words is None else SMALL
     told = clocked(line.ask, line.texts, seconds, smallest)
     if bound:
-        told |= bound.of(list(islice(numbered(line.texts), len(line.texts))))
+        told |= bound.of(line.texts[:BATCH])
         known = told["limit_ms"] is not None
         told["reached"] = significant(told["limit_ms"] / told["batch"]["cpu_ms"]) if known else None
     if line.settled:
@@ -158,9 +159,8 @@ def _lines(cascade: Cascade, texts: Sequence[str]) -> Iterator[Line]:
     cleaned = with_words(clean(text) for text in texts)
     if not cleaned:
         raise InputError("cleaning leaves nothing of these tickets; name other ones: --tickets")
-    # One word less: each is asked with a number behind it.
-    raw: dict[int | None, Sequence[str]] = {n: of_length(texts, n - 1, BATCH) for n in LENGTHS}
-    bare: dict[int | None, Sequence[str]] = {n: of_length(cleaned, n - 1, BATCH) for n in LENGTHS}
+    raw: dict[int | None, Sequence[str]] = {n: of_length(texts, n, MADE) for n in LENGTHS}
+    bare: dict[int | None, Sequence[str]] = {n: of_length(cleaned, n, MADE) for n in LENGTHS}
     raw[None], bare[None] = texts, cleaned
     for words, its in raw.items():
         yield Line(CLEAN, words, lambda given: [clean(text) for text in given], its)

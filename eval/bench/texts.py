@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import cycle, islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
@@ -15,7 +15,7 @@ from train.starter import generate
 
 LENGTHS = (10, 30, 60, 120, 250, 500, 900)
 """Words: from a line to the longest tickets that help desks get."""
-DIFFERENT = 32
+DIFFERENT = 100
 """Tickets that have to be long enough before only such are cut; else shorter ones are joined."""
 READ = 50_000
 """Tickets of a file that are read, however large it is."""
@@ -23,12 +23,12 @@ GAP = "\n\n"
 _WORD = re.compile(r"\S+")
 
 
-def starter(count: int, seed: int = 0) -> list[str]:
+def starter(rows: int, seed: int = 0) -> list[str]:
     """Generated tickets: subject and body."""
-    return [f"{its.subject}{GAP}{its.body}" for its in generate(count, seed=seed)]
+    return [f"{its.subject}{GAP}{its.body}" for its in generate(rows, seed=seed)]
 
 
-def of_file(file: Path, columns: Sequence[str], count: int) -> list[str]:
+def of_file(file: Path, columns: Sequence[str], most: int) -> list[str]:
     """Tickets of a file, drawn at random from its first `READ`.
 
     Blank ones and rows that cannot be read do not count.
@@ -43,10 +43,10 @@ def of_file(file: Path, columns: Sequence[str], count: int) -> list[str]:
     if not texts:
         named = ", ".join(columns)
         raise InputError(f"{file}: no ticket in column {named}; name another with --text")
-    return Random(0).sample(texts, min(count, len(texts)))
+    return Random(0).sample(texts, min(most, len(texts)))
 
 
-def of_length(texts: Sequence[str], words: int, count: int) -> list[str]:
+def of_length(texts: Sequence[str], words: int, number: int) -> list[str]:
     """So many texts of exactly so many words (runs of characters that are no blanks).
 
     Longer texts are cut behind the last word. Where few are long enough, texts are joined until
@@ -56,8 +56,8 @@ def of_length(texts: Sequence[str], words: int, count: int) -> list[str]:
         texts: each with at least one word.
     """
     enough = [text for text in texts if sum(1 for _ in _WORD.finditer(text)) >= words]
-    stream = cycle(enough if len(enough) >= DIFFERENT else texts)
-    return [_cut(stream, words) for _ in range(count)]
+    stream = repeated(enough if len(enough) >= DIFFERENT else texts)
+    return [_cut(stream, words) for _ in range(number)]
 
 
 def _cut(stream: Iterator[str], words: int) -> str:
@@ -71,12 +71,15 @@ def _cut(stream: Iterator[str], words: int) -> str:
     return GAP.join(parts)
 
 
-def numbered(texts: Sequence[str]) -> Iterator[str]:
-    """The texts again and again, each time with another number as a last word.
+def repeated(texts: Sequence[str]) -> Iterator[str]:
+    """The texts again and again, each time with one more letter of their beginning a capital.
 
-    So that no two are the same, and nothing that remembers answers has an easy time.
+    So nothing that remembers answers has an easy time, and the answers are the same: neither the
+    linear stage nor the usual encoders know capitals.
     """
-    return (f"{text} ({number})" for number, text in enumerate(cycle(texts)))
+    for capitals in count():
+        for text in texts:
+            yield text[:capitals].upper() + text[capitals:]
 
 
 def with_words(texts: Iterable[str]) -> list[str]:

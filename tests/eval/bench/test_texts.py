@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.errors import InputError
-from eval.bench.texts import DIFFERENT, LENGTHS, numbered, of_file, of_length, starter, with_words
+from eval.bench.texts import DIFFERENT, LENGTHS, of_file, of_length, repeated, starter, with_words
 
 TEXTS = st.lists(st.text(st.sampled_from("ab \n"), max_size=30), min_size=1).map(with_words)
 
@@ -26,20 +26,25 @@ def test_a_long_text_is_cut_and_keeps_its_lines() -> None:
     assert of_length(texts, 4, 2) == ["Hello,\n\nthe VPN  is"] * 2
 
 
+def test_few_long_texts_make_many_that_differ() -> None:
+    texts = [f"the vpn is down since noon {number}" for number in range(DIFFERENT)]
+    assert len(set(of_length(texts, 5, 3 * DIFFERENT))) == 3
+
+
 def test_where_few_are_long_enough_short_ones_are_joined() -> None:
-    assert of_length(["one two", "three"], 4, 1) == ["one two\n\nthree\n\none"]
+    assert of_length(["one two", "three"], 4, 1) == ["one two\n\nthree\n\nOne"]
 
 
-@given(st.lists(st.text(max_size=5), min_size=1, max_size=5), st.integers(0, 40))
-def test_tickets_are_repeated_with_a_word_more_and_no_two_are_the_same(
-    texts: list[str], count: int
-) -> None:
-    made = list(islice(numbered(texts), count))
-    assert len(set(made)) == count
-    assert all(text.startswith(texts[at % len(texts)]) for at, text in enumerate(made))
-    assert all(
-        len(text.split()) == len(texts[at % len(texts)].split()) + 1 for at, text in enumerate(made)
-    )
+@given(st.lists(st.text(st.sampled_from("ab \n"), max_size=5), min_size=1, max_size=5))
+def test_tickets_come_again_and_again_and_are_the_same_but_for_capitals(texts: list[str]) -> None:
+    made = list(islice(repeated(texts), 4 * len(texts)))
+    assert made[: len(texts)] == texts
+    assert [text.lower() for text in made] == texts * 4
+
+
+def test_no_two_repetitions_are_the_same() -> None:
+    made = list(islice(repeated(["vpn is down", "my mouse"]), 6))
+    assert made[2:] == ["Vpn is down", "My mouse", "VPn is down", "MY mouse"]
 
 
 def test_starter_tickets_are_cut_at_all_lengths_into_texts_that_differ() -> None:
