@@ -221,6 +221,6 @@ def main(
 
 if __name__ == "__main__":
     try:
-        main()
+        main(prog_name="scaling")
     except CascadeError as error:
         raise SystemExit(f"eval.scaling: {error}") from None

@@ -4,6 +4,6 @@ from cascade.errors import CascadeError
 from eval.bench.cli import bench
 
 try:
-    bench()
+    bench(prog_name="bench")
 except CascadeError as error:
     raise SystemExit(f"eval.bench: {error}") from None
