@@ -153,7 +153,8 @@ def _shown_on(bar: tqdm[NoReturn]) -> Progress:
         nonlocal began, before
         if began is None:  # what an earlier run did, or loading the bundle, says nothing of speed
             began, before = time.monotonic(), summary.rows
-            bar.initial, bar.start_t = share * 100, time.time()
+            bar.initial = share * 100
+            bar.start_t = bar.last_print_t = time.time()
         seconds = max(time.monotonic() - began, 1e-3)
         speed = (summary.rows - before) / seconds
         bar.set_postfix_str(f"{summary.rows:,} tickets, {speed:,.0f}/s", refresh=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -319,3 +320,11 @@ def test_a_column_that_one_file_of_many_lacks_is_told_before_any_is_scored(
     with pytest.raises(ColumnError, match=r"z\.csv: no column 'subject'"):
         call(score, folder, tmp_path / "out", "--bundle", linear_bundle)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_progress_tells_tickets_speed_and_time_left(
+    linear_bundle: Path, folder: Path, tmp_path: Path
+) -> None:
+    args = ("--bundle", linear_bundle, "--workers", "1")
+    shown = call(score, folder, tmp_path / "out", *args).stderr
+    assert re.search(r"scoring in: 100% \|.*\| 00:0\d<00:00, 52 tickets, [\d,]+/s", shown)
