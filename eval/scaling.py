@@ -32,7 +32,7 @@ DIFFERENT = 50_000
 @click.option("--tickets", required=True, type=click.Path(path_type=Path), help="File of tickets.")
 @click.option("--text", "texts", multiple=True, help="Column; several are joined.")
 @click.option("--minutes", default=8.0, show_default=True, help="For each of the two lines.")
-@click.option("--rows", default=20_000, show_default=True, help="For one worker against two.")
+@click.option("--rows", default=30_000, show_default=True, help="For one worker against two.")
 @click.option(
     "--keep",
     default=RESULTS / "scaling.json",
