@@ -28,6 +28,7 @@ PEERS = [
     "semantic-router>=1.1,<2",
 ]
 POSTGRES = ["psycopg[binary]>=3.2,<4"]
+RAY = ["ray[data]>=2.50,<3"]
 TEST = [
     "pytest>=8",
     "pytest-xdist>=3.6,<4",
@@ -90,14 +91,16 @@ setup(
         "postgres": POSTGRES,
         "train": TRAIN,
         "peers": PEERS + TRAIN,
-        "test": TEST + TRAIN + POSTGRES,
+        "ray": RAY,
+        "test": TEST + TRAIN + POSTGRES + RAY,
     },
     entry_points={
         "console_scripts": ["cascade = cascade.cli:main"],
         # Each wing brings its own verbs; the front door imports a wing when its verb is called.
         "cascade.verbs": [
             "route = cascade.commands:route",
-            "score = cascade.commands:score",
+            "score = cascade.batch.cli:score",
+            "bench = eval.bench.cli:bench",
             "eval = eval.cli:evaluate",
             "compare = eval.cli:compare",
             "study = eval.cli:study",

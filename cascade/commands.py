@@ -1,4 +1,4 @@
-"""The verbs of this package: ``cascade route``; ``cascade score`` is in `cascade.batch.cli`."""
+"""``cascade route``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cascade.batch.cli import bundle_option, score
+from cascade.batch.cli import bundle_option
 from cascade.decision import Decision
 from cascade.errors import InputError
 from cascade.llm.settings import LLMSettings
@@ -21,8 +21,6 @@ from cascade.ticket import MAX_CHARACTERS, Ticket
 if TYPE_CHECKING:
     from cascade.explain import Explanation
     from cascade.opinions import Opinion
-
-__all__ = ["route", "score"]
 
 
 @click.command(

@@ -12,10 +12,11 @@ from click.testing import CliRunner, Result
 
 from cascade.batch import run
 from cascade.batch.block import ROWS
+from cascade.batch.cli import score
 from cascade.batch.jobs import Job
 from cascade.batch.journal import Journal
 from cascade.bundle import Bundle
-from cascade.commands import describe, describe_why, route, score
+from cascade.commands import describe, describe_why, route
 from cascade.decision import Choice, Decision, Label, StageTrace
 from cascade.engines.here import Here
 from cascade.errors import BundleError, CascadeError, ColumnError, InputError

@@ -124,7 +124,7 @@ def test_every_readable_row_has_one_decision_in_the_order_of_the_file(
 
 
 def test_the_columns_are_those_documented(cascade: Cascade, source: Path, tmp_path: Path) -> None:
-    from cascade.commands import score as verb
+    from cascade.batch.cli import score as verb
 
     score(cascade, source, tmp_path / "o.csv", text=["body"])
     written = list(rows_of(tmp_path / "o.csv")[0])
