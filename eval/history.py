@@ -75,9 +75,10 @@ def measure(rows: int, minutes: float, work: Path, seed: int = 0) -> dict[str, A
 
     Returns:
         ``rows``, ``file_mib``; ``minutes``: asked for fine-tuning; ``parts``: by part its
-        ``minutes`` and ``memory_mib``, the most that was held by its end; ``in_all``: minutes of
-        the whole command; ``beside``: of all parts but fine-tuning; ``memory_mib``: the most that
-        was seen from outside; ``kib_a_ticket``: of these; ``cascade``: its held-out figures.
+        ``minutes``, ``cpu_minutes`` and ``memory_mib``, the most that was held by its end;
+        ``in_all``: minutes of the whole command; ``beside_cpu``: CPU minutes of all parts but
+        fine-tuning; ``memory_mib``: the most that was seen from inside and outside;
+        ``kib_a_ticket``: of these; ``cascade``: its held-out figures.
     """
     file = work / f"tickets-{rows}-{seed}.csv.gz"
     if not file.is_file():
@@ -86,7 +87,7 @@ def measure(rows: int, minutes: float, work: Path, seed: int = 0) -> dict[str, A
     seen, in_all = learn(file, out, minutes)
     figures = Bundle.open(out).manifest.figures
     parts = figures["training"]
-    tuned = parts.get(FINE_TUNING, {"minutes": 0.0})["minutes"]
+    beside = sum(part["cpu_minutes"] for name, part in parts.items() if name != FINE_TUNING)
     most = max([*seen, *(part["memory_mib"] for part in parts.values())])
     return {
         "rows": rows,
@@ -94,7 +95,7 @@ def measure(rows: int, minutes: float, work: Path, seed: int = 0) -> dict[str, A
         "minutes": minutes,
         "parts": parts,
         "in_all": round(in_all, 1),
-        "beside": round(in_all - tuned, 1),
+        "beside_cpu": round(beside, 1),
         "memory_mib": round(most),
         "kib_a_ticket": round(most * 1024 / rows, 1),
         "cascade": {key: figures["cascade"][key] for key in ("macro_f1", "accuracy", "reached")},
@@ -129,8 +130,8 @@ def main(rows: int, minutes: float, seed: int, work: Path, out: Path) -> None:
     command = f"python -m eval.history --rows {rows} --minutes {minutes:g}"
     keep({"command": command, "machine": machine(), **run}, out)
     click.echo(
-        f"{rows:,} tickets: {run['beside']:g} minutes beside fine-tuning, {run['memory_mib']:,} "
-        f"MiB at most; wrote {out}"
+        f"{rows:,} tickets: {run['in_all']:g} minutes, {run['beside_cpu']:g} of CPU beside "
+        f"fine-tuning, {run['memory_mib']:,} MiB at most; wrote {out}"
     )
 
 

@@ -19,10 +19,12 @@ class Part:
 
     Attributes:
         minutes: of wall time.
+        cpu_minutes: of all threads: what it would have taken on one core that is free for it.
         memory_mib: most memory that the process had held by its end.
     """
 
     minutes: float
+    cpu_minutes: float
     memory_mib: float
 
 
@@ -30,18 +32,23 @@ class Took:
     """A clock for the parts of a training, which come one after the other.
 
     Args:
-        clock: in seconds.
+        clock, cpu_clock: in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._last = clock()
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._clocks = clock, cpu_clock
+        self._last = clock(), cpu_clock()
         self.parts: dict[str, Part] = {}
 
     def lap(self, part: str) -> None:
         """A part has ended; it began where the one before it ended, or with the training."""
-        now = self._clock()
-        self.parts[part] = Part((now - self._last) / 60, peak_mib())
+        now = self._clocks[0](), self._clocks[1]()
+        wall, cpu = ((end - start) / 60 for start, end in zip(self._last, now, strict=True))
+        self.parts[part] = Part(wall, cpu, peak_mib())
         self._last = now
 
     def to_plain(self) -> dict[str, dict[str, Any]]:
@@ -57,10 +64,16 @@ class Took:
         Args:
             budget: minutes that fine-tuning may take.
         """
-        out = [f"{'part':<24}{'minutes':>9}{'MiB so far':>12}"]
-        for name, part in self.parts.items():
-            asked = f"  of {budget:g} that it may take" if name == FINE_TUNING else ""
-            out.append(f"{name:<24}{part.minutes:>9.1f}{part.memory_mib:>12,.0f}{asked}")
-        whole = sum(part.minutes for part in self.parts.values())
-        most = max((part.memory_mib for part in self.parts.values()), default=0.0)
-        return [*out, f"{'in all':<24}{whole:>9.1f}{most:>12,.0f}"]
+        whole = Part(
+            sum(part.minutes for part in self.parts.values()),
+            sum(part.cpu_minutes for part in self.parts.values()),
+            max((part.memory_mib for part in self.parts.values()), default=0.0),
+        )
+        out = [f"{'part':<24}{'minutes':>9}{'of CPU':>9}{'MiB so far':>12}"]
+        for name, part in (*self.parts.items(), ("in all", whole)):
+            asked = f"  of {budget:g} minutes that it may take" if name == FINE_TUNING else ""
+            out.append(
+                f"{name:<24}{part.minutes:>9.1f}{part.cpu_minutes:>9.1f}"
+                f"{part.memory_mib:>12,.0f}{asked}"
+            )
+        return out

@@ -124,7 +124,7 @@ def test_what_each_part_took_is_said_and_kept(made: tuple[Bundle, list[str]]) ->
         "testing",
     ]
     assert all(its["minutes"] >= 0 and its["memory_mib"] > 10 for its in parts.values())
-    said = [line.rsplit(maxsplit=2)[0] for line in lines[-len(parts) - 3 : -2]]
+    said = [line.rsplit(maxsplit=3)[0] for line in lines[-len(parts) - 3 : -2]]
     assert said == [*parts, "in all"]
 
 
