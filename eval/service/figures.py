@@ -19,9 +19,9 @@ def lines(results: Path) -> list[str]:
     Raises:
         OSError: the results of one are missing.
     """
-    load, overload, kills, swaps = (
+    load, overload, soak, kills, swaps = (
         json.loads((results / f"service_{name}.json").read_text(encoding="utf-8"))
-        for name in ("load", "overload", "kill", "swaps")
+        for name in ("load", "overload", "soak", "kill", "swaps")
     )
     machine, answered = load["machine"], overload["answered"]
     refused = sum(overload["shed"].values())
@@ -43,6 +43,7 @@ def lines(results: Path) -> list[str]:
         f"{_dropped(overload)}; the "
         f"{overload['pending']:,} pending ones were finished {overload['finished_seconds']:.0f} s "
         "later.",
+        _soaked(soak),
         *(_killed(kind, its) for kind, its in kills.items()),
         f"- {swaps['changes']} changes of bundle under {swaps['requests']:,} requests of "
         f"{swaps['clients']} clients with {_time(swaps['deadline_ms'])}: "
@@ -55,6 +56,17 @@ def lines(results: Path) -> list[str]:
 def _row(clients: str, its: dict[str, Any], tickets: int) -> str:
     times = " | ".join(f"{milliseconds(its[name])} ms" for name in ("ms_p50", "ms_p95", "ms_p99"))
     return f"| {clients} | {times} | {its['per_second']:.0f} | {its['errors']} of {tickets:,} |"
+
+
+def _soaked(its: dict[str, Any]) -> str:
+    """How much memory half a load for half an hour takes; the first minutes fill the caches."""
+    start, end = (its["workers_mib"][at] for at in (len(its["workers_mib"]) // 2, -1))
+    return (
+        f"- {its['minutes']:g} minutes at {its['rate']:.0f} tickets a second, half of what it "
+        f"could take ({its['requests']:,} requests): the workers had {start:.0f} MiB after half "
+        f"the time and {end:.0f} at its end; p95 {milliseconds(its['ms_p95'])} ms, "
+        f"{its['errors']:,} without a decision."
+    )
 
 
 def _dropped(its: dict[str, Any]) -> str:
