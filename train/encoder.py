@@ -35,8 +35,8 @@ LEARNED = 0.001
 EVALUATING = 0.1
 """Most of the time that evaluations take: where tickets are long they are fewer than asked for."""
 TOKENS_AT_ONCE = 2048
-"""Padded tokens that go through the encoder at once in a step. One of 32 tickets of 256 tokens takes
-0.8 GB and 5.0 s of CPU in such parts, and 2.0 GB and 9.5 s whole, which fits no cache."""
+"""Padded tokens that go through the encoder at once in a step. A step on 32 tickets of 256 tokens
+takes 0.8 GB and 5.0 s of CPU in such parts, and 2.0 GB and 9.5 s whole, which fits no cache."""
 EVALUATED_AT_ONCE = 16
 
 
