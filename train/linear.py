@@ -37,8 +37,10 @@ MAX_TERMS = 200_000
 """Most n-grams of each kind that are kept, the most frequent ones."""
 COUNTED = 100_000
 """Most tickets, spread over the file, whose n-grams are counted to choose them: all that occur are
-in memory then, some ten times as many as are kept. With more tickets characters are not tried:
-words have been seen in most of their spellings, and a ticket has some 1,300 n-grams of characters.
+in memory then, some ten times as many as are kept. Chosen on a quarter of 12,000 tickets of
+it_service_topics, 15,000 n-grams cost 0.0002 macro-F1 [-0.0050, +0.0055] (6,000 others, paired).
+With more tickets characters are not tried: words have been seen in most of their spellings, and a
+ticket has some 1,300 n-grams of characters.
 """
 AT_ONCE = 20_000
 """Tickets that are vectorised at a time where not all are counted."""
