@@ -32,7 +32,9 @@ DIFFERENT = 50_000
 @click.option("--tickets", required=True, type=click.Path(path_type=Path), help="File of tickets.")
 @click.option("--text", "texts", multiple=True, help="Column; several are joined.")
 @click.option("--minutes", default=8.0, show_default=True, help="For each of the two lines.")
-@click.option("--rows", default=30_000, show_default=True, help="For one worker against two.")
+@click.option(
+    "--rows", default=30_000, show_default=True, help="For one worker against two; 0: not."
+)
 @click.option(
     "--keep",
     default=RESULTS / "scaling.json",
@@ -61,7 +63,7 @@ def main(
         "bundle": opened.id,
         "tickets": tickets.name,
         "machine": machine(),
-        "workers": turns(bundle.resolve(), asked, rows),
+        "workers": turns(bundle.resolve(), asked, rows) if rows else None,
         "all": growth(bundle.resolve(), asked, SIZES, minutes),
         "first_stage": growth(bundle.resolve(), easy, SIZES, minutes) if easy else None,
     }

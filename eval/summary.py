@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from cascade.errors import InputError
+from eval.bench import figures as scale
 from eval.datasets import RESULTS, ROOT
 from eval.report.wording import milliseconds, percent, precise, score, scores
 from eval.service import figures as service
@@ -23,9 +24,15 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "docs" / "figures.md",
     ROOT / "docs" / "operations.md",
+    ROOT / "docs" / "scale.md",
 )
-SERVICE = "service"
-"""The part that is told by the scripts of `eval.service`."""
+TOLD = {
+    "service": service.lines,
+    "bench": scale.lengths,
+    "scaling": scale.growth,
+    "scale": scale.days,
+}
+"""The parts that are no table of a data set, by what writes them."""
 PART = re.compile(r"(<!-- figures (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -37,8 +44,9 @@ def filled(text: str, results: Path = RESULTS) -> str:
     """
 
     def fill(found: re.Match[str]) -> str:
-        if found["name"] == SERVICE:
-            return found[1] + "\n".join(["", *service.lines(results), "", ""]) + found[3]
+        told = TOLD.get(found["name"])
+        if told:
+            return found[1] + "\n".join(["", *told(results), "", ""]) + found[3]
         file = results / f"{found['name']}.json"
         if not file.is_file():
             raise InputError(f"{file}: no such file; cascade study {found['name']} --keep {file}")

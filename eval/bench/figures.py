@@ -77,20 +77,35 @@ def growth(results: Path) -> list[str]:
     for size in sizes:
         spent = (_spent(its.get(size)) for its in cells)
         lines.append(f"| {size:,} | {' | '.join(spent)} |")
-    for name, its in zip(("settled by the first stage", "as they come"), both, strict=True):
-        line = its["line"]
-        lines += [
-            "",
-            f"{name.capitalize()}: {line['fixed_s']:.1f} s for loading and {short(line['ms'])} ms "
-            f"a ticket; R² of that line {line['r2']:.4f}, no point further off than "
-            f"{percent(line['worst'])}.",
-        ]
-    turns = told["workers"]
-    same = "the same bytes" if turns["same"] else "other bytes"
+    lines += _line("Settled by the first stage", both[0]) + _line("As they come", both[1])
+    return [*lines, *_turns(told["workers"])]
+
+
+def _line(name: str, told: Mapping[str, Any]) -> list[str]:
+    """What lies on the line, and how well; two points always do."""
+    line = told["line"]
+    fit = ""
+    if len(told["rows"]) > 2:
+        fit = f"; R² of that line {line['r2']:.4f}, no point further off than "
+        fit += percent(line["worst"])
+    missing = ""
+    if told["left_out"]:
+        missing = f" For want of time not measured: {told['left_out'][0]:,} and more."
     return [
-        *lines,
         "",
-        f"Two workers take 1/{turns['ratio']:.2f} of the time of one, for {turns['tickets']:,} "
+        f"{name}: {line['fixed_s']:.1f} s for loading and {short(line['ms'])} ms a ticket{fit}."
+        f"{missing}",
+    ]
+
+
+def _turns(told: Mapping[str, Any] | None) -> list[str]:
+    """One worker against two; nothing where that was not measured."""
+    if told is None:
+        return []
+    same = "the same bytes" if told["same"] else "other bytes"
+    return [
+        "",
+        f"Two workers take 1/{told['ratio']:.2f} of the time of one, for {told['tickets']:,} "
         f"tickets, loading included, and write {same}.",
     ]
 
