@@ -141,7 +141,7 @@ def days(results: Path) -> list[str]:
         ),
         "",
         f"A million tickets take {cpu_s / HOUR * 1e6:.2f} core hours, "
-        f"{money(cpu_s / HOUR * 1e6 * prices.core_hour)} {prices.currency}. This machine's "
+        f"{money(cpu_s / HOUR * 1e6 * prices.core_hour)} {prices.currency}. At that rate this machine's "
         f"{told['machine']['cores']} cores route {number(told['machine']['cores'] / cpu_s)} "
         f"tickets a second; through the service, with HTTP and the database, they did "
         f"{number(service)}, {times(service * DAY / A_DAY[0])} what {A_DAY[0]:,} a day need.",
