@@ -141,9 +141,10 @@ def days(results: Path) -> list[str]:
         ),
         "",
         f"A million tickets take {cpu_s / HOUR * 1e6:.2f} core hours, "
-        f"{money(cpu_s / HOUR * 1e6 * prices.core_hour)} {prices.currency}. At that rate this machine's "
-        f"{told['machine']['cores']} cores route {number(told['machine']['cores'] / cpu_s)} "
-        f"tickets a second; through the service, with HTTP and the database, they did "
+        f"{money(cpu_s / HOUR * 1e6 * prices.core_hour)} {prices.currency}. At that rate "
+        f"this machine's {told['machine']['cores']} cores route "
+        f"{number(told['machine']['cores'] / cpu_s)} tickets a second; "
+        f"through the service, with HTTP and the database, they did "
         f"{number(service)}, {times(service * DAY / A_DAY[0])} what {A_DAY[0]:,} a day need.",
     ]
 
