@@ -45,7 +45,7 @@ bundles/starter.csv.gz: | $(VENV)/.train
 
 bundles/starter/bundle.json: | $(VENV)/.train bundles/starter.csv.gz
 	$(BIN)/cascade train bundles/starter.csv.gz --text subject --text body --label queue \
-		--also urgency --also sentiment --id id --minutes 4 $(AS_STARTER) \
+		--also urgency --also sentiment --id id --minutes $(MINUTES) $(AS_STARTER) \
 		--out bundles/starter
 
 serve: $(VENV)/.train $(BUNDLE)/bundle.json

@@ -82,6 +82,7 @@ def export(store: Store, out: Path, queues: Sequence[str], since: float, text_on
     tally = Tally()
     part = out.with_name(out.name + ".part")
     try:
+        part.touch(mode=0o600)  # it may hold what customers wrote
         with store.read() as connection, _table(part, out) as write:
             found = feedback.newest(connection, since, with_text=text_only)
             rows = (tally.count(_row(row, queues)) for row in found)

@@ -94,7 +94,10 @@ class Settings(BaseSettings):
 
     auth: Annotated[
         Literal["auto", "keys", "none"],
-        Field(description="who may call; `auto`: API keys, unless only this machine can"),
+        Field(
+            description="who may call; `keys`: who has one; `none`: anybody; "
+            "`auto`: keys, unless only this machine can"
+        ),
     ] = "auto"
     rate: Annotated[
         float,

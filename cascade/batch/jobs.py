@@ -144,6 +144,8 @@ def find(file: str, out: Path) -> list[tuple[Path, Path]]:
                 f"{source}: {taken[source.name]} has the same name; score them one by one"
             )
         taken[source.name] = source
+    if _is_named_as_table(out) and not out.is_dir():
+        raise InputError(f"{out}: {file} may be several files, so name a folder for the decisions")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,8 +154,12 @@ def find(file: str, out: Path) -> list[tuple[Path, Path]]:
 
 
 def _is_table(path: Path) -> bool:
+    return _is_named_as_table(path) and path.is_file() and not path.name.startswith(".")
+
+
+def _is_named_as_table(path: Path) -> bool:
     try:
         table_format(path)
     except InputError:
         return False
-    return path.is_file() and not path.name.startswith(".")
+    return True

@@ -3,8 +3,8 @@
 From all-MiniLM-L6-v2 with the default settings of its `TrainingArguments` (batches of 16, one
 epoch, body at 2e-5) and a logistic regression as head. SetFit is made for few labels: its pairs
 grow with the square of the tickets. So it gets 8 to 64 tickets a queue, the two sizes of its paper
-(Tunstall et al. 2022), as many as keep all of them near `TICKETS`, and R = 20 rounds of pairs, as
-there, instead of all pairs.
+(Tunstall et al. 2022), as many as keep all of them near `WORDS`, and R = 20 rounds of pairs, as
+there, instead of all pairs: some minutes of a core.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers import PrinterCallback, ProgressCallback
 from eval.labelled import Labelled
 from eval.peers.peer import Peer, minilm, spread, versions
 
-TICKETS = 400
+WORDS = 2_500
 FEWEST, MOST = 8, 64
 """Tickets of a queue, where it has so many."""
 ROUNDS = 20
@@ -29,7 +29,8 @@ ROUNDS = 20
 
 def fit(train: Labelled, seed: int) -> Peer:
     """MiniLM tuned on pairs of a few tickets a queue, with a logistic regression on top."""
-    each = min(max(TICKETS // len(train.queues), FEWEST), MOST)
+    words = sum(len(text.split()) for text in train.texts) / len(train)
+    each = min(max(round(WORDS / (words * len(train.queues))), FEWEST), MOST)
     few = train.take(some_of_each(train.y, each, seed))
     logging.getLogger("setfit").setLevel(logging.WARNING)
     disable_progress_bars()

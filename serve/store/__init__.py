@@ -169,6 +169,7 @@ class Store:
         """
         from alembic import command
         from alembic.config import Config
+        from alembic.script.revision import ResolutionError
         from alembic.util import CommandError
 
         config = Config()
@@ -182,7 +183,9 @@ class Store:
         except DOWN as error:
             raise UnavailableError(f"{self}: is not available ({_why(error)})") from None
         except (SQLAlchemyError, CommandError) as error:
-            raise InputError(f"{self}: cannot be used ({_why(error)})") from None
+            unknown = isinstance(error.__cause__, ResolutionError)  # of the tables' revision
+            why = "a newer version of ticket-cascade made it" if unknown else _why(error)
+            raise InputError(f"{self}: cannot be used ({why})") from None
         self.close()  # a connection of SQLite that checks nothing
 
     def close(self) -> None:

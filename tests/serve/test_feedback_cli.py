@@ -69,6 +69,7 @@ def test_each_format_holds_the_same(run: Run, keep: Keep, tmp_path: Path, name: 
     keep("4711", "Sales", 'my "vpn",\tsays\n<name>\r and =more', created=1795000000.0)
     keep("4712", "Tomorrow")
     result = run(tmp_path / name)
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, "customers wrote it"
     first, second = table(tmp_path / name)
     text = first.pop("text")
     assert text == 'my "vpn",\tsays\n<name>\r and =more'

@@ -68,6 +68,9 @@ def test_many_files_need_a_folder(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.csv", "out")
     with pytest.raises(InputError, match="out: not a folder that can be made"):
         find(str(tmp_path / "in"), tmp_path / "out")
+    with pytest.raises(InputError, match=r"out\.csv: .*several files, so name a folder"):
+        find(str(tmp_path / "in"), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
 
 
 # --- checks ---

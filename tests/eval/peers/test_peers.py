@@ -53,7 +53,7 @@ def tiny(
     module = import_module(f"eval.peers.{name}")
     if hasattr(module, "minilm"):
         monkeypatch.setattr(module, "minilm", lambda: str(encoder_folder("bert")))
-    for setting, low in (("TICKETS", 32), ("ROUNDS", 1), ("TOKENS", 64)):
+    for setting, low in (("WORDS", 32), ("ROUNDS", 1), ("TOKENS", 64)):
         monkeypatch.setattr(module, setting, low, raising=False)
     return name
 
