@@ -15,6 +15,7 @@ from cascade.errors import CascadeError, MissingExtraError
 
 SUMMARIES = {
     "eval": "Measure a bundle on labelled tickets, with a report.",
+    "bench": "What this machine can do with a bundle.",
     "compare": "Is a new bundle better than the old one?",
     "study": "Train on a file and measure everything on what was held out.",
     "gate": "Choose what a bundle settles: by precision, cost or budget.",
