@@ -307,7 +307,7 @@ def test_who_is_about_to_end_is_waited_for_by_nobody(
 def test_a_bundle_that_kills_its_loader_is_refused_and_loaded_by_nobody_else(
     store: Store, begun: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployments, "DEAD", 2.0)
+    monkeypatch.setattr(deployments, "DEAD", 4.0)
     monkeypatch.setattr(watcher, "BEAT", 0.05)
     monkeypatch.setattr(deploy, "STILL", 0.05)
     begin = deployments.begin

@@ -209,7 +209,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(linear_bundle: Path, tmp_p
     source, out = tmp_path / "in.csv", tmp_path / "o.csv"
     write(source, 500, seed=8)
     header, *lines = source.read_text().splitlines(keepends=True)
-    source.write_text("".join([header, *lines * 24]))
+    source.write_text("".join([header, *lines * 60]))
     line = [sys.executable, "-c", "from cascade.cli import main; main()", "score", str(source)]
     line += [str(out), "--bundle", str(linear_bundle), "--workers", "2"]
     process = subprocess.Popen(line, stderr=subprocess.PIPE, start_new_session=True)
@@ -225,7 +225,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(linear_bundle: Path, tmp_p
     assert "went on after the " in again.stderr
     columns = Bundle.open(linear_bundle).manifest.columns
     assert columns.text == ("subject", "body")
-    assert len(out.read_bytes().splitlines()) == 12_001
+    assert len(out.read_bytes().splitlines()) == 30_001
 
 
 # --- a language model's server ---
