@@ -41,7 +41,7 @@ from train.options import Options
 from train.promise import Promise
 from train.refit import Wishes, refit
 
-BUDGETS = ("encoder<=15%", "encoder<=5%")
+BUDGETS = ("encoder<=15%", "encoder<=5%", "encoder<=0%")
 OTHERS = ("setfit", "model2vec")
 SAME = "same_encoder"
 ROUNDS = 3
