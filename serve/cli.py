@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from serve.server import Server
 
 EXAMPLES = """\b
 Examples:
@@ -18,6 +22,8 @@ WELCOME = """\
 Serving {bundle}
 
   open  {url}
+  for   {callers}
+  data  {database}
   try   curl -s {url}v1/route -H 'Content-Type: application/json' -d '{{"text": "VPN is down"}}'
 
 Stop with Ctrl-C.
@@ -49,5 +55,20 @@ def serve(**flags: str | None) -> None:
         if value is not None:
             os.environ[variable(name)] = value
     server = server_for(read_settings())
-    click.echo(WELCOME.format(bundle=server.settings.bundle, url=server.url))
+    click.echo(welcome(server))
     server.run()
+
+
+def welcome(server: Server) -> str:
+    """What is served where and to whom, and where decisions are kept."""
+    from serve.settings import LOOPBACK
+
+    its = server.settings
+    here = its.host in LOOPBACK
+    keyless = "this machine, without a key" if here else "EVERYONE who can reach it (auth = none)"
+    return WELCOME.format(
+        bundle=its.bundle,
+        url=server.url,
+        callers="whoever has a key" if its.authenticated else keyless,
+        database=server.database,
+    )

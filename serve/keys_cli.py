@@ -112,7 +112,7 @@ def revoke(key_id: str) -> None:
     with store.write(durable=True) as connection:
         known = keys.revoke(connection, parts[1]) if parts else False
     if not known or parts is None:
-        raise InputError(f"ID: {store} has no such key; cascade key list shows them")
+        raise InputError(f"{store} has no such key; cascade key list shows them")
     click.echo(f"Key {parts[1]} is revoked; workers know it in {SECONDS} seconds.", err=True)
 
 

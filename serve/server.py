@@ -81,6 +81,7 @@ class Server(BaseApplication):
         """Once, in the master, and its connections are closed: they do not survive a fork."""
         store = Store(self.settings.database)
         store.migrate()
+        self.database = str(store)  # without its password
         require_a_key(self.settings, store)
         store.close()
 

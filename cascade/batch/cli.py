@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from cascade.bundle import Bundle
+from cascade.errors import ColumnError
 from cascade.machine import cores
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Bad rows that are named on the terminal; all of them are in the errors files."""
+ID = "id"
+"""Column that most would want copied: it is pointed at where nobody asked for one."""
 
 bundle_option = click.option(
     "--bundle",
@@ -101,7 +104,7 @@ def score(
 
     columns = Bundle.open(bundle).manifest.columns
     files = find(file, out)
-    id_column = id_column or _known_id(files[0][0], columns.id, encoding)
+    id_column = id_column or _usual_id(files[0][0], columns.id, encoding)
     jobs = [
         Job(number, source, target, text or columns.text, id_column, encoding)
         for number, (source, target) in enumerate(files)
@@ -163,19 +166,26 @@ def _shown_on(bar: tqdm[NoReturn]) -> Progress:
     return progress
 
 
-def _known_id(file: Path, name: str | None, encoding: str) -> str | None:
+def _usual_id(file: Path, known: str | None, encoding: str) -> str | None:
     """The id column that the bundle remembers, if this file has it."""
-    if name is None:
+    name = known or ID
+    if not _has_column(file, name, encoding):
+        if known:
+            click.echo(f"note: {file} has no column {name!r}, so decisions carry no id", err=True)
         return None
-    from cascade.errors import ColumnError
+    if not known:
+        click.echo(f"note: {file} has a column {name!r}; --id {name} copies it", err=True)
+    return known
+
+
+def _has_column(file: Path, name: str, encoding: str) -> bool:
     from cascade.files import read_rows
 
     try:
         next(read_rows(file, [name], encoding=encoding), None)
     except ColumnError:
-        click.echo(f"note: {file} has no column {name!r}, so decisions carry no id", err=True)
-        return None
-    return name
+        return False
+    return True
 
 
 def _report(summary: Summary, resumed: int, out: Path, jobs: Sequence[Job]) -> list[str]:

@@ -77,7 +77,7 @@ def bench(
     Beside it stands what the machine could do at most.
     """
     from eval.bench.run import bench as measure
-    from eval.bench.table import table
+    from eval.bench.table import GENERATED, table
     from eval.bench.texts import of_file, starter
     from eval.checkout import commit
     from eval.prices import PRICES, read_prices
@@ -92,13 +92,13 @@ def bench(
     except KeyboardInterrupt:
         click.echo("stopped; a shorter run: --seconds 20", err=True)
         raise SystemExit(130) from None
-    click.echo("\n".join(table(told, price)))
+    made: dict[str, Any] = {
+        "command": command_line(context),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "tickets": tickets.name if tickets else GENERATED,
+    }
+    click.echo("\n".join(table(made | told, price)))
     if keep:
-        made: dict[str, Any] = {
-            "command": command_line(context),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "commit": commit(),
-            "tickets": tickets.name if tickets else "starter",
-        }
         keep.write_text(json.dumps(made | told, indent=1) + "\n", encoding="utf-8")
         click.echo(f"wrote {keep}")

@@ -15,6 +15,8 @@ HEAD = (
 )
 MIXED = "mixed"
 """Tickets as they come."""
+GENERATED, STRANGE = "starter", 0.5
+"""What a bundle of another domain leaves to people, and so asks of all stages, says little."""
 
 
 def table(told: Mapping[str, Any], prices: Prices) -> list[str]:
@@ -81,6 +83,8 @@ def sizing(told: Mapping[str, Any], prices: Prices) -> Iterator[str]:
     cpu_ms, cores = row["batch"]["cpu_ms"], told["machine"]["cores"]
     settled = ", ".join(f"{percent(share)} {stage}" for stage, share in row["settled"].items())
     yield f"settled by: {settled}"
+    if told.get("tickets") == GENERATED and row["settled"].get("human", 0) > STRANGE:
+        yield "generated tickets are strange to this bundle; time real ones: --tickets FILE"
     yield (
         f"{cores} cores at work: {number(cores * 1000 / cpu_ms)} tickets a second; a million take "
         f"{cpu_ms / HOUR * 1000:.2f} core hours, "

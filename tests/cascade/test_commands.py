@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from cascade.engines.here import Here
 from cascade.errors import BundleError, CascadeError, ColumnError, InputError
 from cascade.explain import Explanation, Neighbour, Passage, Word
 from cascade.router import Cascade
+from cascade.saving import write as write_bundle
 from cascade.ticket import MAX_CHARACTERS
 from train.starter import write
 
@@ -214,6 +216,18 @@ def test_a_file_without_the_id_of_training_is_scored_with_a_note(
     result = call(score, tmp_path / "in.csv", tmp_path / "o.csv", "--bundle", linear_bundle)
     assert result.exit_code == 0
     assert "has no column 'id', so decisions carry no id" in result.stderr
+
+
+def test_an_id_that_nobody_asked_for_is_pointed_at(linear_bundle: Path, tmp_path: Path) -> None:
+    its = Bundle.open(linear_bundle)
+    without = replace(its.manifest, columns=replace(its.manifest.columns, id=None))
+    bundle = write_bundle(tmp_path / "b", without, {name: its.read(name) for name in its.files})
+    (tmp_path / "in.csv").write_text("id,text\n7,vpn is broken\n")
+    args = ("--text", "text", "--bundle", bundle.path)
+    result = call(score, tmp_path / "in.csv", tmp_path / "o.csv", *args)
+    assert "has a column 'id'; --id id copies it" in result.stderr
+    quiet = call(score, tmp_path / "in.csv", tmp_path / "p.csv", *args, "--id", "id")
+    assert "--id" not in quiet.stderr
 
 
 def test_an_id_column_that_was_named_must_be_there(linear_bundle: Path, tmp_path: Path) -> None:

@@ -219,6 +219,20 @@ def test_the_verb_serves_a_real_bundle(request: pytest.FixtureRequest, tmp_path:
         assert server.stop() == 0
 
 
+@pytest.mark.parametrize(
+    ("auth", "callers"), [("auto", "this machine, without a key"), ("none", "EVERYONE")]
+)
+def test_the_welcome_says_who_may_call_and_where_decisions_are_kept(
+    tiny_bundle: Path, tmp_path: Path, auth: str, callers: str
+) -> None:
+    host = "127.0.0.1" if auth == "auto" else "0.0.0.0"
+    command = [*VERB, "--bundle", str(tiny_bundle), "--host", host]
+    with running(command, tmp_path / "log", CASCADE_AUTH=auth) as server:
+        told = [server.process.stdout.readline() for _ in range(2)]
+    assert callers in told[0]
+    assert str(tmp_path / "service.sqlite") in told[1]
+
+
 def test_the_verb_names_the_bundle_that_is_not_there(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     with running([*VERB, "--bundle", str(nowhere), "--port", "0"], tmp_path / "log") as server:

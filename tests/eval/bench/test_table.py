@@ -86,3 +86,12 @@ def test_without_onnx_the_fix_is_named() -> None:
 def test_milliseconds_have_three_digits_from_microseconds_up() -> None:
     told = [short(value) for value in (0.00123, 0.0231, 0.231, 2.31, 23.1, 2310, None)]
     assert told == ["0.0012", "0.0231", "0.231", "2.31", "23.1", "2,310", "–"]
+
+
+def test_strange_generated_tickets_are_told() -> None:
+    lost = copy.deepcopy(TOLD) | {"tickets": "starter"}
+    lost["rows"][-1]["settled"] = {"human": 0.9, "linear": 0.1}
+    hint = "--tickets FILE"
+    assert any(hint in line for line in table(lost, PRICES))
+    assert not any(hint in line for line in table(lost | {"tickets": "mine.csv"}, PRICES))
+    assert not any(hint in line for line in table(TOLD | {"tickets": "starter"}, PRICES))
