@@ -26,6 +26,7 @@ from tqdm import tqdm
 from cascade.bundle import Bundle
 from cascade.errors import CascadeError
 from cascade.stages.encoder import TokenWindow
+from eval import tables
 from eval.checkout import commit
 from eval.datasets import RESULTS
 from eval.encoder_graphs import Graph, dynamic, graphs
@@ -121,8 +122,7 @@ def variants(
     }
     target = RESULTS / "encoder_variants.json"
     target.write_text(json.dumps(plain, indent=1) + "\n")
-    for line in table(results):
-        click.echo(line)
+    click.echo("\n".join(tables.encoder_variants(plain)))
 
 
 def _measure(
@@ -179,29 +179,6 @@ def _time(
         for name, ms in turns(sessions, ids, ROUNDS).items():
             row = next(row for row in results if row["name"] == name)
             row.setdefault("ms", {})[str(length)] = ms
-
-
-def table(results: Sequence[dict[str, Any]]) -> list[str]:
-    """The rows as a table in Markdown."""
-    lengths = " | ".join(f"ms, {length} tokens" for length in LENGTHS)
-    lines = [
-        f"| encoder | MB | {lengths} | largest logit difference | macro-F1 alone | of the cascade "
-        "| CPU ms a ticket |",
-        "|---|" + "---:|" * (len(LENGTHS) + 5),
-    ]
-    for row in results:
-        alone, cascade = row.get("alone", {}), row.get("cascade", {})
-        cells = [
-            row["name"],
-            row.get("mb", ""),
-            *(row.get("ms", {}).get(str(length), "") for length in LENGTHS),
-            alone.get("largest_logit_difference", ""),
-            alone.get("macro_f1", ""),
-            cascade.get("macro_f1", ""),
-            cascade.get("cpu_ms", ""),
-        ]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return lines
 
 
 def _calibration(window: TokenWindow, texts: Sequence[str]) -> list[NDArray[np.int64]]:

@@ -27,6 +27,7 @@ from cascade.bundle import Bundle
 from cascade.errors import CascadeError
 from cascade.loading import load_scope, load_stages
 from cascade.router import Cascade
+from eval import tables
 from eval.approach import Approach, Routed, alone, guesses, witnesses
 from eval.checkout import commit
 from eval.datasets import DATASETS, RESULTS, Files, data_folder
@@ -246,28 +247,7 @@ def main(
         "machine": machine(),
     }
     keep.write_text(json.dumps(made_by | told, indent=1) + "\n", encoding="utf-8")
-    click.echo("\n".join(lines(told)))
-
-
-def lines(told: Mapping[str, Any]) -> list[str]:
-    """The ratios as Markdown: a row another way, a column a cascade."""
-    ours = [its["name"] for its in told["ours"]]
-    out = [f"| | macro-F1 | CPU | {' | '.join(ours)} |", "|---|---:|---:|" + "---:|" * len(ours)]
-    for row in told["ours"]:
-        out.append(f"| {row['name']} | {row['macro_f1']:.3f} | {_ms(row)} |" + " |" * len(ours))
-    for row in told["others"]:
-        cells = [_cell(row["beside"][name]) for name in ours]
-        out.append(f"| {row['name']} | {row['macro_f1']:.3f} | {_ms(row)} | {' | '.join(cells)} |")
-    return out
-
-
-def _ms(row: Mapping[str, Any]) -> str:
-    return f"{row['batch_cpu_ms']:.2f} ms"
-
-
-def _cell(beside: Mapping[str, Any]) -> str:
-    low, high = (-end for end in reversed(beside["loss_95"]))
-    return f"{beside['speed']:.1f} x ({-beside['loss']:+.3f}, {low:+.3f} to {high:+.3f})"
+    click.echo("\n".join(tables.ratios(told)))
 
 
 if __name__ == "__main__":

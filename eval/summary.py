@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from cascade.errors import InputError
+from eval import tables
 from eval.bench import figures as scale
 from eval.datasets import RESULTS, ROOT
 from eval.report.wording import milliseconds, percent, precise, score, scores
@@ -26,13 +27,21 @@ DOCUMENTS = (
     ROOT / "docs" / "operations.md",
     ROOT / "docs" / "scale.md",
 )
+
 TOLD = {
     "service": service.lines,
     "bench": scale.lengths,
     "scaling": scale.growth,
     "scale": scale.days,
 }
-"""The parts that are no table of a data set, by what writes them."""
+"""Parts that are made of several files of results, by what writes them."""
+STUDIES = {
+    "ratios": tables.ratios,
+    "encoder_variants": tables.encoder_variants,
+    "training_mix": tables.training_mix,
+    "history": tables.history,
+}
+"""Parts of which eval/NAME.py wrote the results; any other part is a data set's."""
 PART = re.compile(r"(<!-- figures (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -44,16 +53,20 @@ def filled(text: str, results: Path = RESULTS) -> str:
     """
 
     def fill(found: re.Match[str]) -> str:
-        told = TOLD.get(found["name"])
-        if told:
-            return found[1] + "\n".join(["", *told(results), "", ""]) + found[3]
-        file = results / f"{found['name']}.json"
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; cascade study {found['name']} --keep {file}")
-        record = json.loads(file.read_text(encoding="utf-8"))
-        return found[1] + "\n".join(["", *table(record), "", *stages(record), "", ""]) + found[3]
+        return found[1] + "\n".join(["", *_lines(found["name"], results), "", ""]) + found[3]
 
     return PART.sub(fill, text)
+
+
+def _lines(name: str, results: Path) -> list[str]:
+    if name in TOLD:
+        return TOLD[name](results)
+    file, study = results / f"{name}.json", STUDIES.get(name)
+    if not file.is_file():
+        command = f"python -m eval.{name}" if study else f"cascade study {name} --keep {file}"
+        raise InputError(f"{file}: no such file; {command} writes it")
+    record = json.loads(file.read_text(encoding="utf-8"))
+    return study(record) if study else [*table(record), "", *stages(record)]
 
 
 def table(record: Mapping[str, Any]) -> list[str]:

@@ -92,8 +92,21 @@ def _run(
         [arrays[at][rows] for at in asked],
         y[rows],
         [ms[names[at]][rows] for at in asked],
+        _forced(asked, joined.outside, rows),
     )
     return asked, run
+
+
+def _forced(
+    asked: Sequence[int], outside: Sequence[NDArray[np.bool_] | None], rows: NDArray[np.int64]
+) -> list[NDArray[np.int8]]:
+    """`Run.forced` of the stages that are asked, as `cascade.Cascade.route` has it."""
+    told = {at: its[rows] for at, its in enumerate(outside) if its is not None and at in asked}
+    last = max(told, default=0)
+    nobody = np.zeros(len(rows), dtype=np.int8)
+    return [
+        np.where(told[at], 1 if at < last else -1, nobody) if at in told else nobody for at in asked
+    ]
 
 
 def expected(

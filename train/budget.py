@@ -50,19 +50,26 @@ class Budget:
         return int(np.floor(self.share * n + 1e-9))
 
     def check(self, run: Run) -> None:
-        """Raise `InputError` where not even asking the first stage alone keeps it."""
-        if self.counts(run)[0].sum() <= self.allowed(len(run.y)):
+        """Raise `InputError` where not even asking as few stages as can be keeps it."""
+        earliest = run.earliest()
+        at_least = self.counts(run)[earliest, np.arange(len(run.y))]
+        if at_least.sum() <= self.allowed(len(run.y)):
             return
         first = run.names[0]
-        if self.stage:
+        if self.stage == first:
             raise InputError(
                 f"budget {self.text}: cannot be kept, as {first} comes first and is asked about "
                 "every ticket"
             )
-        least = np.quantile(run.ms[0], 1 - self.share, method="inverted_cdf")
-        raise InputError(
-            f"budget {self.text}: cannot be kept; with {first} alone it is {least:.3g} ms"
-        )
+        if self.stage:
+            raise InputError(
+                f"budget {self.text}: cannot be kept, as {at_least.mean():.1%} of the tickets look "
+                "as if they belonged to no queue, and it tells better than the stages before"
+            )
+        spent = run.spent()[earliest, np.arange(len(run.y))]
+        least = np.quantile(spent, 1 - self.share, method="inverted_cdf")
+        alone = f"with {first} alone" if not earliest.any() else "with as few stages as can be"
+        raise InputError(f"budget {self.text}: cannot be kept; {alone} it is {least:.3g} ms")
 
 
 def read_budgets(texts: Sequence[str], stages: Sequence[str]) -> list[Budget]:

@@ -225,6 +225,9 @@ class _Ladders:
             rising = self.stops[::-1, queue]
             self.doubt[rows] = len(rising) - np.searchsorted(rising, confidence[rows], "right")
         self.trust = np.searchsorted(self.floors, confidence, "right")
+        must = run.must(stage)
+        self.doubt[must > 0], self.trust[must > 0] = len(self.stops), len(self.floors)
+        self.doubt[must < 0] = 0
 
     def sums(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         """``(m, l)`` sum of the values of those rows that each pair of rungs lets on."""
@@ -239,4 +242,5 @@ def _acting(
     """``(n,)`` what tickets cost that stop at a stage: half as they turned out, half foretold."""
     best, confidence = run.best(stage), run.confidence(stage)
     acted = (costs.misroute[run.y, best] + (1 - confidence) * miss[best]) / 2
-    return np.where(confidence >= settle[stage][best], acted, costs.review)
+    acts = (confidence >= settle[stage][best]) & (run.must(stage) == 0)
+    return np.where(acts, acted, costs.review)

@@ -18,12 +18,17 @@ class Run:
         joined: for each stage the ``(n, k)`` float32 probabilities of the stages up to it, joined.
         y: ``(n,)`` true queues, -1 where there is none.
         ms: for each stage ``(n,)`` milliseconds that it took.
+        forced: for each stage ``(n,)``, 1 for tickets that go on whatever its gate says, as they
+            seem to belong to no queue and a later stage can tell better; -1 for those that stop
+            there and go to review, as it is the last that can tell; 0 where the gate decides.
+            Empty where it decides on all.
     """
 
     names: Sequence[str]
     joined: Sequence[NDArray[np.float32]]
     y: NDArray[np.int64]
     ms: Sequence[NDArray[np.float64]]
+    forced: Sequence[NDArray[np.int8]] = ()
 
     @property
     def queues(self) -> int:
@@ -37,6 +42,17 @@ class Run:
     def confidence(self, stage: int) -> NDArray[np.float32]:
         """``(n,)`` joined confidence in it."""
         return np.asarray(self.joined[stage].max(axis=1))
+
+    def must(self, stage: int) -> NDArray[np.int8]:
+        """``(n,)`` `forced` of a stage."""
+        return self.forced[stage] if self.forced else np.zeros(len(self.y), dtype=np.int8)
+
+    def earliest(self) -> NDArray[np.int64]:
+        """``(n,)`` the first stage at which each ticket can stop."""
+        goes = [self.must(stage) > 0 for stage in range(len(self.names) - 1)]
+        if not goes:
+            return np.zeros(len(self.y), dtype=np.int64)
+        return np.asarray(np.cumprod(np.stack(goes), axis=0).sum(axis=0))
 
     def spent(self) -> NDArray[np.float64]:
         """``(stages, n)`` milliseconds of a stage and those before it."""
@@ -93,6 +109,8 @@ def follow(run: Run, plan: Plan) -> Course:
     for at in range(len(run.names)):
         best, confidence = run.best(at), run.confidence(at)
         stage[going], queue[going] = at, best[going]
-        settled[going] = (confidence >= plan.settle[at][best])[going]
-        going &= (confidence < plan.stop[at][best]) & (confidence >= plan.give_up[at])
+        must = run.must(at)
+        settled[going] = ((confidence >= plan.settle[at][best]) & (must == 0))[going]
+        wanted = (confidence < plan.stop[at][best]) & (confidence >= plan.give_up[at])
+        going &= (wanted | (must > 0)) & (must >= 0)
     return Course(stage, queue, settled, run.spent()[stage, np.arange(n)])

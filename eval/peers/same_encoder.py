@@ -6,6 +6,7 @@ stage runs, so what differs is how it is run.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import BertPreTrainedModel, PreTrainedTokenizerFast, pipeline
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.utils import logging
+from transformers.utils.logging import set_verbosity
 
 from cascade.bundle import Bundle
 from cascade.stages.base import QUEUE
@@ -29,7 +30,8 @@ def same_encoder(bundle: Bundle) -> Peer:
     Raises:
         InputError: the bundle's encoder is no BERT.
     """
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it does not know our class
+    # It calls it an error that it does not know our class.
+    set_verbosity(logging.CRITICAL)
     queues = len(bundle.manifest.heads[QUEUE])
     read = encoder_of(bundle)
     plain = Tokenizer.from_str(bundle.read("encoder/tokenizer.json").decode())

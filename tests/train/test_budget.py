@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,16 @@ def test_the_first_stage_cannot_be_kept_from_tickets() -> None:
     (budget,) = read_budgets(["linear<=50%"], STAGES)
     with pytest.raises(InputError, match="linear comes first and is asked about every ticket"):
         budget.check(run())
+
+
+def test_tickets_that_go_on_whatever_a_gate_says_can_break_a_budget() -> None:
+    must = np.zeros((3, 10), dtype=np.int8)
+    must[0, 3:5], must[1, 4] = 1, 1
+    run_of_doubtful = replace(run(), forced=list(must))
+    assert run_of_doubtful.earliest().tolist() == [0, 0, 0, 1, 2, 0, 0, 0, 0, 0]
+    keeps, breaks, late = read_budgets(["encoder<=20%", "encoder<=19%", "p90<=10ms"], STAGES)
+    keeps.check(run_of_doubtful)
+    with pytest.raises(InputError, match=r"20\.0% of the tickets look as if they belonged to no"):
+        breaks.check(run_of_doubtful)
+    with pytest.raises(InputError, match="with as few stages as can be it is 44 ms"):
+        late.check(run_of_doubtful)

@@ -56,7 +56,16 @@ def arbitrary(seed: int) -> tuple[Run, Costs]:
     misroute[range(K), range(K)] = 0
     prices = dict(zip(NAMES, random.choice([0, 0.1, 5], size=3).tolist(), strict=True))
     review = float(random.choice([0, 0.5, 4, 50]))
-    return Run(NAMES[:stages], joined, y, ms), Costs(misroute, review, {"encoder": 9.0}, prices)
+    run = Run(NAMES[:stages], joined, y, ms, forced(n, stages, random) if n % 2 else ())
+    return run, Costs(misroute, review, {"encoder": 9.0}, prices)
+
+
+def forced(n: int, stages: int, random: np.random.Generator) -> list[NDArray[np.int8]]:
+    """As where some of the first stages can tell who belongs to no queue."""
+    last = int(random.integers(stages))
+    verdicts = random.random((stages, n)) < 0.3
+    signs = [np.sign(last - at - 0.5) if at <= last else 0 for at in range(stages)]
+    return [(sign * its).astype(np.int8) for sign, its in zip(signs, verdicts, strict=True)]
 
 
 def cost(run: Run, plan: Plan, costs: Costs) -> float:
@@ -155,6 +164,18 @@ def test_so_they_are_where_many_tickets_are_equally_sure(seed: int, steps: int, 
     assert course.reached(2) <= most / 400
 
 
+def test_tickets_that_go_on_whatever_the_gate_says_count_in_a_budget() -> None:
+    run = world(2000)
+    must = np.zeros((3, 2000), dtype=np.int8)
+    must[0, :200], must[1, :50] = 1, -1
+    run = replace(run, forced=list(must))
+    plan = least_cost(run, flat(), read_budgets(["encoder<=15%"], NAMES))
+    course = follow(run, plan)
+    assert 0.14 < course.reached(1) <= 0.15
+    assert (course.stage[:200] > 0).all()
+    assert (course.stage[:50] == 1).all() and not course.settled[:50].any()
+
+
 def test_a_budget_that_is_worth_it_is_used_and_holds_back_no_other_stage() -> None:
     run = world(4000)
     course = follow(run, least_cost(run, flat(), read_budgets(["llm<=3%"], NAMES)))
@@ -189,11 +210,12 @@ def test_the_same_tickets_give_the_same_plan() -> None:
 def test_the_search_counts_on_each_ticket_to_go_where_its_gate_sends_it(seed: int) -> None:
     run, costs = arbitrary(seed)
     ladders = _Ladders(run, 0, miss_costs(run, costs))
-    best, confidence = run.best(0), run.confidence(0)
-    for number, stop in enumerate(ladders.stops):
-        assert ((ladders.doubt > number) == (confidence < stop[best])).all()
-    for number, floor in enumerate(ladders.floors):
-        assert ((ladders.trust > number) == (confidence >= floor)).all()
+    best, confidence, must = run.best(0), run.confidence(0), run.must(0)
+    for i, stop in enumerate(ladders.stops):
+        for j, floor in enumerate(ladders.floors):
+            wanted = (confidence < stop[best]) & (confidence >= floor)
+            expected = np.where(must == 0, wanted, must > 0)
+            assert ((ladders.doubt > i) & (ladders.trust > j) == expected).all()
 
 
 # --- what is settled ---
