@@ -50,7 +50,11 @@ def told(tiny_bundle: Path, starter_file: Path) -> dict[str, Any]:
 
 
 def test_each_other_way_stands_beside_each_cascade(told: dict[str, Any]) -> None:
-    assert [row["name"] for row in told["ours"]] == ["cascade", "cascade, encoder<=50%"]
+    assert [row["name"] for row in told["ours"]] == [
+        "cascade",
+        "cascade, encoder<=50%",
+        "linear alone",
+    ]
     (encoder,) = told["others"]
     assert encoder["name"] == "encoder alone"
     for name, beside in encoder["beside"].items():
@@ -66,8 +70,9 @@ def test_the_tables_have_a_row_a_way_and_a_column_a_cascade(told: dict[str, Any]
     assert [line.split(" | ")[0] for line in ours.splitlines()[2:]] == [
         "| cascade",
         "| cascade, encoder<=50%",
+        "| linear alone",
     ]
-    assert {row.count("|") for row in others.splitlines()} == {5}
+    assert {row.count("|") for row in others.splitlines()} == {6}
     assert " ×" in others
 
 
