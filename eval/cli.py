@@ -14,7 +14,7 @@ from cascade.errors import ColumnError, InputError
 from cascade.llm.settings import LLMSettings
 from cascade.stages.base import QUEUE
 from eval.options import column_options, command_line, measuring
-from train.cli import confidence_option, target_option
+from train.cli import confidence_option, layers_option, target_option
 
 if TYPE_CHECKING:
     from eval.judge import How
@@ -117,6 +117,7 @@ def compare(
     type=click.IntRange(16, 512),
     help="Most tokens of a ticket that the encoder reads.",
 )
+@layers_option
 @target_option
 @confidence_option
 @click.option(
@@ -154,6 +155,7 @@ def study(
     test: Path | None,
     minutes: float,
     tokens: int,
+    layers: int | None,
     targets: tuple[str, ...],
     confidence: float,
     bundles: Path,
@@ -183,6 +185,7 @@ def study(
         min_rows=files.min_rows,
         minutes=minutes,
         tokens=tokens,
+        layers=layers,
         promise=Promise.read(targets, confidence),
         llm=LLMSettings.read(os.environ),
         seed=seed,

@@ -68,6 +68,7 @@ def ratios(
     *,
     budgets: Sequence[str] = BUDGETS,
     others: Sequence[str] = OTHERS,
+    whole: Bundle | None = None,
     rounds: int = ROUNDS,
     seed: int = 0,
     quiet: bool = False,
@@ -78,6 +79,8 @@ def ratios(
         bundle: with an encoder, trained on the files' training split.
         budgets: of further cascades of the same stages; see `train.budget`.
         others: of `eval.peers.PEERS`, and `SAME`, the encoder in a pipeline of transformers.
+        whole: a bundle of the same tickets, of which the encoder is to stand there, alone and as
+            `SAME`, in place of the first bundle's: one of all layers beside one of fewer.
         rounds: how often each is timed; medians are told.
 
     Returns:
@@ -96,7 +99,13 @@ def ratios(
     by_name = {its.name: its for its in witnesses(cascades[0][1])}
     ours: list[Approach] = [_Named(name, Routed(cascade)) for name, cascade in cascades]
     ours.append(alone(by_name["linear"]))
-    rivals = [alone(by_name["encoder"]), *_fitted(others, bundle, learned, seed, quiet)]
+    rivals: list[Approach] = [alone(by_name["encoder"])]
+    if whole:
+        splits_of(whole, files, options)  # or it is of other tickets
+        stages = witnesses(Cascade.load(whole.path, threads=1))
+        encoder = next(stage for stage in stages if stage.name == "encoder")
+        rivals.append(_Named(f"encoder alone, of {whole.path.name}", alone(encoder)))
+    rivals += _fitted(others, whole or bundle, learned, seed, quiet)
     torch.set_num_threads(1)  # as ours: two that wait for each other would count as work
     answers = {
         its.name: guesses(its.predict(test.texts))
@@ -225,6 +234,11 @@ def _beside(
     default=(SAME, *OTHERS),
     show_default=True,
 )
+@click.option(
+    "--whole",
+    type=click.Path(path_type=Path, exists=True),
+    help="Another bundle of SET: its encoder stands among the others, and in the pipeline.",
+)
 @click.option("--rounds", default=ROUNDS, show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.")
 @click.option("--keep", type=click.Path(path_type=Path), default=RESULTS / "ratios.json")
@@ -234,6 +248,7 @@ def main(
     name: str,
     budgets: tuple[str, ...],
     others: tuple[str, ...],
+    whole: Path | None,
     rounds: int,
     data: Path | None,
     keep: Path,
@@ -243,9 +258,18 @@ def main(
     opened = Bundle.open(bundle)
     with TemporaryDirectory() as work:
         files = DATASETS[name](data_folder(data), Path(work))
-        told = ratios(opened, files, budgets=budgets, others=others, rounds=rounds, quiet=quiet)
+        told = ratios(
+            opened,
+            files,
+            budgets=budgets,
+            others=others,
+            whole=Bundle.open(whole) if whole else None,
+            rounds=rounds,
+            quiet=quiet,
+        )
+    more = f" --whole {whole}" if whole else ""
     made_by = {
-        "command": f"python -m eval.ratios {bundle.name} {name}",
+        "command": f"python -m eval.ratios {bundle} {name}{more}",
         "commit": commit(),
         "bundle": opened.id,
         "machine": machine(),

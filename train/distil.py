@@ -24,9 +24,13 @@ from tqdm import tqdm
 from cascade.errors import TrainingError
 from cascade.stages.base import Heads
 from train.bert import Encoder
+from train.encoder import Interrupted
 from train.precision import fastest_dtype
 from train.recipe import Lessons, Tickets
 from train.tokens import padded, with_gaps
+
+LEAST = 1 / 3
+"""Least share of the minutes of training that the student is taught in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,20 @@ class Distillation:
     features: float = 1.0
 
 
+def check(backbone: Any, layers: int) -> None:
+    """Raise `TrainingError` unless an encoder can be cut to so many layers."""
+    there = _layers(backbone)
+    if there is None:
+        kind = backbone.config.model_type
+        raise TrainingError(f"--encoder-layers: the encoder is a {kind}, which cannot be shortened")
+    if not 1 <= layers < len(there):
+        most = len(there) - 1
+        raise TrainingError(
+            f"--encoder-layers {layers}: the encoder has {len(there)}; "
+            + (f"take 1 to {most}" if most else "leave the option out")
+        )
+
+
 def shortened(teacher: Encoder, layers: int) -> Encoder:
     """A copy with so many of the layers: the first one and the last ones.
 
@@ -67,19 +85,13 @@ def shortened(teacher: Encoder, layers: int) -> Encoder:
     tickets: the same queue for 89 %, and 38 % with the first three, 61 % with every second.
 
     Raises:
-        TrainingError: it does not have so many, or is built in another way than BERT and its like.
+        TrainingError: see `check`.
     """
-    there = _layers(teacher.backbone)
-    if there is None or not 1 <= layers <= len(there):
-        kind = teacher.backbone.config.model_type
-        has = (
-            f"has {len(there)}" if there is not None else f"is a {kind}, which cannot be shortened"
-        )
-        raise TrainingError(f"--encoder-layers {layers}: the encoder {has}")
+    check(teacher.backbone, layers)
     student = copy.deepcopy(teacher)
     kept = _layers(student.backbone)
     assert kept is not None
-    del kept[1 : len(there) - layers + 1]
+    del kept[1 : len(kept) - layers + 1]
     student.backbone.config.num_hidden_layers = layers
     return student
 
@@ -111,6 +123,7 @@ def distil(
 
     Raises:
         TrainingError: the teacher cannot be shortened so.
+        train.encoder.Interrupted: Ctrl-C; the teacher's checkpoint stands.
     """
     student = shortened(teacher, how.layers)
     student.dropout = 0.0
@@ -123,7 +136,10 @@ def distil(
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed} elapsed{postfix}",
         mininterval=1.0,
     ) as bar:
-        return student, run.go(bar)
+        try:
+            return student, run.go(bar)
+        except KeyboardInterrupt:
+            raise Interrupted from None
 
 
 class _Run:

@@ -27,6 +27,8 @@ WORDS = NGrams("word", 1, 2)
 CHARACTERS = NGrams("char_wb", 2, 5)
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 """Values of C that are tried."""
+FOLDS = 5
+"""Of many tickets half teach nearly as much as four fifths, in less than half of the time."""
 EARN = 0.03
 """Share by which characters must lower the log-loss: they cost most of the stage's time."""
 TRIAL_ROWS = 12_000
@@ -60,7 +62,7 @@ class LinearFit:
     """The fitted stage, and what it says of tickets that it has not seen.
 
     Attributes:
-        out_of_fold: for each head an ``(n, k)`` array from 5-fold cross-fitting; rows without
+        out_of_fold: for each head an ``(n, k)`` array from cross-fitting; rows without
             the label are filled by the model of all rows with it.
         suspects: tickets whose queue is probably wrong; they counted less in ``stage``.
         notes: what was chosen, for the model card.
@@ -78,7 +80,7 @@ def fit_linear(
     heads: Heads,
     *,
     seed: int = 0,
-    folds: int = 5,
+    folds: int | None = None,
     choice: Choice | None = None,
     trust_labels: bool = False,
     quiet: bool = False,
@@ -92,6 +94,7 @@ def fit_linear(
         texts: cleaned texts of the train split.
         targets: for each head an ``(n,)`` array of class numbers, -1 where the label is missing
             (never so for the queue).
+        folds: of the cross-fitting; by default `FOLDS`, and 2 with more than `COUNTED` tickets.
         choice: made before; by default `choose` makes it on the same tickets.
         trust_labels: look for no suspects.
 
@@ -103,6 +106,7 @@ def fit_linear(
             raise TrainingError(f"the train split holds one class only of {name!r}")
     choice = choice or choose(texts, targets[QUEUE], seed=seed, quiet=quiet)
     c, notes = choice.c, dict(choice.notes)
+    folds = folds or (2 if len(texts) > COUNTED else FOLDS)
     steps = len(heads) * (folds + 1)
     with tqdm(total=steps, desc="fitting the linear stage", unit="fit", disable=quiet) as bar:
         matrix, vectorizers = _vectorize(texts, choice.ngrams)

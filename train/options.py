@@ -20,6 +20,7 @@ class Options:
         minutes: most time for fine-tuning the encoder; 0 leaves the encoder out.
         encoder: local folder or hub id of the pretrained encoder; None for all-MiniLM-L6-v2.
         tokens: most tokens of a ticket that the encoder reads.
+        layers: of the encoder that serves, taught by the whole one; None keeps all of them.
         promise: what is asked of the settled tickets.
         llm: who answers in the llm stage; None leaves out that stage and the neighbours' vote.
         queues: ``queues.toml`` with descriptions of queues, for the llm stage.
@@ -33,6 +34,7 @@ class Options:
     minutes: float = 15.0
     encoder: str | None = None
     tokens: int = 256
+    layers: int | None = None
     promise: Promise = field(default_factory=Promise)
     llm: LLMSettings | None = None
     queues: Path | None = None

@@ -70,6 +70,7 @@ def add_encoder(
     from tokenizers import Tokenizer
 
     from cascade.stages.encoder import EncoderStage, TokenWindow
+    from train import distil
     from train.bert import Encoder, most_tokens, pretrained
     from train.export import export
     from train.few import teach
@@ -79,6 +80,8 @@ def add_encoder(
     torch.manual_seed(options.seed)
     torch.set_num_threads(cores())
     backbone, tokenizer, name = pretrained(options.encoder)
+    if options.layers:
+        distil.check(backbone, options.layers)
     most = min(options.tokens, most_tokens(backbone))
     window = TokenWindow(Tokenizer.from_str(tokenizer), most, HEAD_SHARE)
     width = sum(len(classes) for classes in heads.values())
@@ -90,12 +93,19 @@ def add_encoder(
         lambda dropout: Encoder(copy.deepcopy(backbone), width, dropout),
         lessons,
         heads,
-        options.minutes,
+        options.minutes * (1 - distil.LEAST if options.layers else 1),
         checkpoint_file=checkpoint_file,
         say=say,
         seed=options.seed,
         quiet=options.quiet,
     )
+    if options.layers:
+        say(f"teaching {options.layers} layers what all of them say")
+        left = max(options.minutes - taught["minutes"], options.minutes * distil.LEAST)
+        how = distil.Distillation(left, options.layers)
+        model, taught["student"] = distil.distil(
+            model, lessons, heads, how, seed=options.seed, quiet=options.quiet
+        )
     made.took.lap(FINE_TUNING)
     say("exporting to ONNX")
     rows = np.random.default_rng(options.seed).permutation(len(judge_on[0]))[:INT8_ROWS]

@@ -366,6 +366,30 @@ def test_an_encoder_of_another_architecture_trains_exports_and_routes(
     assert left == {"it", "it.suspects.csv"}, "the checkpoint is gone"
 
 
+def test_an_encoder_of_fewer_layers_is_taught_by_the_whole_one(
+    encoder_folder: Folder, tickets: Path, tmp_path: Path
+) -> None:
+    folder = encoder_folder("bert")
+    options = replace(LINEAR, minutes=0.06, encoder=str(folder), tokens=48)
+    said: list[str] = []
+    whole = train(tickets, tmp_path / "whole", options, silent)
+    short = train(tickets, tmp_path / "short", replace(options, layers=1), said.append)
+    assert "teaching 1 layers what all of them say" in said
+    assert "'student': {'layers': 1" in short.read("card.md").decode()
+    sizes = [len(its.read("encoder/model.onnx")) for its in (short, whole)]
+    assert sizes[0] < sizes[1]
+    (decision,) = Cascade.load(short.path).route(["please send the invoice again"])
+    assert decision.queue in short.manifest.heads["queue"]
+
+
+def test_layers_that_the_encoder_has_not_end_training_before_it_begins(
+    encoder_folder: Folder, tickets: Path, tmp_path: Path
+) -> None:
+    options = replace(LINEAR, minutes=0.03, encoder=str(encoder_folder("bert")), layers=9)
+    with pytest.raises(TrainingError, match="--encoder-layers 9: the encoder has 2; take 1 to 1"):
+        train(tickets, tmp_path / "it", options, silent)
+
+
 def test_the_cap_is_never_more_than_the_encoder_can_read(
     encoder_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
