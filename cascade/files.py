@@ -29,6 +29,8 @@ FORMATS = {
     ".ndjson": "JSONL",
     ".parquet": "Parquet",
 }
+PARQUET_BUFFER = 2**20
+"""Bytes of a column that are read at a time."""
 UTF16_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
@@ -211,24 +213,37 @@ def _read_parquet(
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path)
+        # By default a whole row group is read at once, and that may be the file.
+        table = pq.ParquetFile(path, buffer_size=PARQUET_BUFFER, pre_buffer=False)
         wanted = list(_wanted(path, table.schema_arrow.names, columns))
-        if not table.metadata.num_rows:
-            raise InputError(f"{path}: the file is empty")
         line = 0
-        for batch in table.iter_batches(batch_size=1024, columns=wanted):
-            for values in batch.to_pylist():
+        for batch in table.iter_batches(1024, columns=wanted, use_threads=False):
+            for values in zip(*(_plain(batch.column(name)) for name in wanted), strict=True):
                 line += 1
                 position.share = line / table.metadata.num_rows
-                yield _checked(line, {name: _as_text(values[name]) for name in wanted})
+                texts = map(_as_text, values)
+                yield _checked(line, dict(zip(wanted, texts, strict=True)))
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0][:120]
         raise InputError(f"{path}: not a Parquet file that can be read ({reason})") from None
 
 
+def _plain(column: Any) -> list[object]:
+    """The values of a column; texts as bytes, so that one that is not UTF-8 costs its row alone."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary())
+    return list(column.to_pylist())
+
+
 def _as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     if isinstance(value, float) and value != value:
         return None  # how pandas writes a missing value
     if isinstance(value, (dict, list)):

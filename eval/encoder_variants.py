@@ -34,6 +34,7 @@ from eval.encoder_measured import Measured, Said
 from eval.encoder_students import DISTILLED, TUNED, Course, parts_of, students
 from eval.encoder_weights import encoder_of, window_of
 from eval.latency import machine
+from eval.options import command_line
 from eval.paired import drop
 from train.export import to_served_onnx
 
@@ -75,7 +76,9 @@ def turns(
     help="How students are taught.",
 )
 @click.option("--teach-only", is_flag=True, help="Teach the students, and measure nothing.")
+@click.pass_context
 def variants(
+    context: click.Context,
     bundle: Path,
     file: Path,
     passes: int,
@@ -112,9 +115,10 @@ def variants(
     measured = Measured(opened, gate, test)
     results = list(_measure(all_graphs, set(shorter), measured, rows))
     _time(results, all_graphs, window, train.texts)
-    options = f"--passes {passes} --layers {layers} --rows {rows}"
     plain = {
-        "command": f"python -m eval.encoder_variants {bundle} {file.name} {options}",
+        "command": command_line(context).replace(
+            "cascade encoder_variants", "python -m eval.encoder_variants", 1
+        ),
         "commit": commit(),
         "machine": machine(),
         "tickets": {"test": len(test.texts), "graphs": rows, "gate": len(gate.texts)},
@@ -191,6 +195,6 @@ def _calibration(window: TokenWindow, texts: Sequence[str]) -> list[NDArray[np.i
 
 if __name__ == "__main__":
     try:
-        variants()
+        variants(prog_name="encoder_variants")
     except CascadeError as error:
         raise SystemExit(f"eval.encoder_variants: {error}") from None

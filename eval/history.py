@@ -127,7 +127,9 @@ def keep(run: dict[str, Any], target: Path) -> None:
 def main(rows: int, minutes: float, seed: int, work: Path, out: Path) -> None:
     """Learn from generated tickets and tell what it took."""
     run = measure(rows, minutes, work, seed)
-    command = f"python -m eval.history --rows {rows} --minutes {minutes:g}"
+    command = f"python -m eval.history --rows {rows} --minutes {minutes:g}" + f" --seed {seed}" * (
+        seed > 0
+    )
     keep({"command": command, "machine": machine(), **run}, out)
     click.echo(
         f"{rows:,} tickets: {run['in_all']:g} minutes, {run['beside_cpu']:g} of CPU beside "

@@ -5,8 +5,8 @@
 The cascade stands there with its own gates, and with gates fitted anew so that fewer tickets may
 reach the encoder: each is a point that ``cascade gate --budget "encoder<=20%"`` gives. At the end
 stands its linear stage alone, which is what a bundle trained with ``--minutes 0`` is. Everything is
-asked about the whole test split once; then all take turns at the same tickets, so that whatever
-else the machine does slows them alike. Writes eval/results/ratios.json.
+asked about the whole test split once; then all take turns at the same tickets, with one thread
+each, so that whatever else the machine does slows them alike. Writes eval/results/ratios.json.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cascade.bundle import Bundle
@@ -35,6 +36,7 @@ from eval.checkout import commit
 from eval.datasets import DATASETS, RESULTS, Files, data_folder
 from eval.labelled import Labelled
 from eval.latency import machine
+from eval.options import command_line
 from eval.paired import drop
 from eval.peers import PEERS
 from eval.splits import splits_of
@@ -47,12 +49,9 @@ from train.refit import Wishes, refit
 BUDGETS = ("encoder<=20%", "encoder<=10%")
 OTHERS = ("setfit", "model2vec")
 SAME = "same_encoder"
-ROUNDS = 3
-TIMED = 2_000
-"""Tickets that are timed."""
-SLOW_MS, FEW = 8.0, 200
-"""What takes so many milliseconds a ticket is timed on so many of them: the law of large numbers
-needs no more, as each ticket costs about the same."""
+ROUNDS = 5
+TIMED = 400
+"""Tickets that are timed, the same ones for all."""
 
 
 class _Named:
@@ -79,8 +78,8 @@ def ratios(
         bundle: with an encoder, trained on the files' training split.
         budgets: of further cascades of the same stages; see `train.budget`.
         others: of `eval.peers.PEERS`, and `SAME`, the encoder in a pipeline of transformers.
-        whole: a bundle of the same tickets, of which the encoder is to stand there, alone and as
-            `SAME`, in place of the first bundle's: one of all layers beside one of fewer.
+        whole: a bundle of the same tickets, of which the encoder is to stand there as well, alone
+            and as `SAME`: one of all layers beside one of fewer.
         rounds: how often each is timed; medians are told.
 
     Returns:
@@ -104,14 +103,17 @@ def ratios(
         splits_of(whole, files, options)  # or it is of other tickets
         stages = witnesses(Cascade.load(whole.path, threads=1))
         encoder = next(stage for stage in stages if stage.name == "encoder")
-        rivals.append(_Named(f"encoder alone, of {whole.path.name}", alone(encoder)))
-    rivals += _fitted(others, whole or bundle, learned, seed, quiet)
-    torch.set_num_threads(1)  # as ours: two that wait for each other would count as work
-    answers = {
-        its.name: guesses(its.predict(test.texts))
-        for its in tqdm([*ours, *rivals], desc="asking", unit="way", disable=quiet)
-    }
-    took = _timed([*ours, *rivals], test.sample(TIMED, seed).texts, rounds, quiet)
+        rivals.append(_Named("encoder alone, all layers", alone(encoder)))
+    rivals += _fitted(others, bundle, whole, learned, seed, quiet)
+    told = {its.name: its for its in [*ours, *rivals]}
+    # As ours: threads that wait for each other would count as work.
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        answers = {
+            name: guesses(its.predict(test.texts))
+            for name, its in tqdm(told.items(), desc="asking", unit="way", disable=quiet)
+        }
+        took = _timed(told, test.sample(TIMED, seed).texts, rounds, quiet)
     rows = {
         name: {
             "name": name,
@@ -164,33 +166,38 @@ def _write_gate_split(path: Path, files: Files, options: Options) -> None:
 
 
 def _fitted(
-    names: Sequence[str], bundle: Bundle, learned: Labelled, seed: int, quiet: bool
+    names: Sequence[str],
+    bundle: Bundle,
+    whole: Bundle | None,
+    learned: Labelled,
+    seed: int,
+    quiet: bool,
 ) -> list[Approach]:
     made: list[Approach] = []
     for name in tqdm(names, desc="fitting others", unit="way", disable=quiet):
-        if name == SAME:
-            from eval.peers.same_encoder import same_encoder
-
-            made.append(same_encoder(bundle))
-        else:
+        if name != SAME:
             made.append(PEERS[name](learned, seed))
+            continue
+        from eval.peers.same_encoder import same_encoder
+
+        made.append(same_encoder(bundle))
+        if whole:
+            made.append(_Named(f"{made[-1].name}, all layers", same_encoder(whole)))
     return made
 
 
 def _timed(
-    approaches: Sequence[Approach], texts: Sequence[str], rounds: int, quiet: bool
+    approaches: Mapping[str, Approach], texts: Sequence[str], rounds: int, quiet: bool
 ) -> dict[str, dict[str, float]]:
     """``cpu_ms`` and ``batch_cpu_ms`` a ticket of each, medians over the rounds."""
-    found: dict[str, list[tuple[float, float]]] = {its.name: [] for its in approaches}
-    few = {}
-    for its in approaches:  # what is made at the first call is no ticket's own time
-        few[its.name] = FEW if _cpu_ms(its, texts[:20]) > SLOW_MS else len(texts)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in approaches}
+    for its in approaches.values():  # what is made at the first call is no ticket's own time
+        its.predict(texts[:20])
     with tqdm(total=rounds * len(approaches), desc="timing", disable=quiet) as bar:
         for _ in range(rounds):
-            for its in approaches:
-                some = texts[: few[its.name]]
-                one_by_one = sum(_cpu_ms(its, [text]) for text in some) / len(some)
-                found[its.name].append((one_by_one, _cpu_ms(its, some)))
+            for name, its in approaches.items():
+                one_by_one = sum(_cpu_ms(its, [text]) for text in texts) / len(texts)
+                found[name].append((one_by_one, _cpu_ms(its, texts)))
                 bar.update()
     middle = {name: np.median(times, axis=0) for name, times in found.items()}
     return {
@@ -237,13 +244,15 @@ def _beside(
 @click.option(
     "--whole",
     type=click.Path(path_type=Path, exists=True),
-    help="Another bundle of SET: its encoder stands among the others, and in the pipeline.",
+    help="Another bundle of SET, with an encoder of all layers, which stands there as well.",
 )
 @click.option("--rounds", default=ROUNDS, show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets.")
 @click.option("--keep", type=click.Path(path_type=Path), default=RESULTS / "ratios.json")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
+@click.pass_context
 def main(
+    context: click.Context,
     bundle: Path,
     name: str,
     budgets: tuple[str, ...],
@@ -267,9 +276,8 @@ def main(
             rounds=rounds,
             quiet=quiet,
         )
-    more = f" --whole {whole}" if whole else ""
     made_by = {
-        "command": f"python -m eval.ratios {bundle} {name}{more}",
+        "command": command_line(context).replace("cascade ratios", "python -m eval.ratios", 1),
         "commit": commit(),
         "bundle": opened.id,
         "machine": machine(),
@@ -280,6 +288,6 @@ def main(
 
 if __name__ == "__main__":
     try:
-        main()
+        main(prog_name="ratios")
     except CascadeError as error:
         raise SystemExit(f"eval.ratios: {error}") from None

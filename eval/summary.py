@@ -37,6 +37,7 @@ TOLD = {
 """Parts that are made of several files of results, by what writes them."""
 STUDIES = {
     "ratios": tables.ratios,
+    "linear_speed": tables.linear_speed,
     "encoder_variants": tables.encoder_variants,
     "training_mix": tables.training_mix,
     "history": tables.history,

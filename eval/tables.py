@@ -9,6 +9,8 @@ from eval.report.wording import milliseconds, number, score, scores, times
 
 Told = Mapping[str, Any]
 SEPARATE = " | "
+LINEAR = ("split into words", "scikit-learn's pipeline", "served")
+"""Rows of `eval.linear_speed`."""
 
 
 def ratios(told: Told) -> list[str]:
@@ -27,6 +29,28 @@ def ratios(told: Told) -> list[str]:
         *(
             _row(row["name"], _f1(row), *(_beside(row["beside"][name]) for name in names))
             for row in told["others"]
+        ),
+    ]
+
+
+def linear_speed(told: Told) -> list[str]:
+    """What `eval.linear_speed` measured on it_service_topics: the floor, scikit-learn, and ours."""
+    rows = told["models"]["it_service_topics"]["rows"]
+    floor, theirs, ours = (rows[name] for name in LINEAR)
+    return [
+        "| the linear stage, CPU a ticket | one ticket | in batch |",
+        "|---|---:|---:|",
+        *(
+            _row(name, f"{number(row['alone_us'])} µs", f"{number(row['batch_us'])} µs")
+            for name, row in zip(LINEAR, (floor, theirs, ours), strict=True)
+        ),
+        _row(
+            "ours against scikit-learn's",
+            f"{times(theirs['alone_us'] / ours['alone_us'])} faster",
+            f"{times(theirs['batch_us'] / ours['batch_us'])} faster",
+        ),
+        _row(
+            "ours against splitting", "", f"{times(ours['batch_us'] / floor['batch_us'])} as long"
         ),
     ]
 

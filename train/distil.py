@@ -24,7 +24,6 @@ from tqdm import tqdm
 from cascade.errors import TrainingError
 from cascade.stages.base import Heads
 from train.bert import Encoder
-from train.encoder import Interrupted
 from train.precision import fastest_dtype
 from train.recipe import Lessons, Tickets
 from train.tokens import padded, with_gaps
@@ -123,7 +122,6 @@ def distil(
 
     Raises:
         TrainingError: the teacher cannot be shortened so.
-        train.encoder.Interrupted: Ctrl-C; the teacher's checkpoint stands.
     """
     student = shortened(teacher, how.layers)
     student.dropout = 0.0
@@ -136,10 +134,7 @@ def distil(
         bar_format="{desc}: {percentage:3.0f}% |{bar}| {elapsed} elapsed{postfix}",
         mininterval=1.0,
     ) as bar:
-        try:
-            return student, run.go(bar)
-        except KeyboardInterrupt:
-            raise Interrupted from None
+        return student, run.go(bar)
 
 
 class _Run:

@@ -58,6 +58,8 @@ def train(path: Path, out: Path, options: Options, say: Callable[[str], None] = 
     """
     check_target(out)
     _check_names(options.columns.also)
+    if options.layers and not options.minutes:
+        raise InputError("--encoder-layers: with --minutes 0 there is no encoder")
     made = Made()
     tickets, held, split = read_split(path, options, say, made.took)
     heads = _heads(path, tickets, options.out_of_scope)

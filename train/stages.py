@@ -72,6 +72,7 @@ def add_encoder(
     from cascade.stages.encoder import EncoderStage, TokenWindow
     from train import distil
     from train.bert import Encoder, most_tokens, pretrained
+    from train.encoder import Interrupted
     from train.export import export
     from train.few import teach
     from train.recipe import Lessons
@@ -103,9 +104,14 @@ def add_encoder(
         say(f"teaching {options.layers} layers what all of them say")
         left = max(options.minutes - taught["minutes"], options.minutes * distil.LEAST)
         how = distil.Distillation(left, options.layers)
-        model, taught["student"] = distil.distil(
-            model, lessons, heads, how, seed=options.seed, quiet=options.quiet
-        )
+        try:
+            model, taught["student"] = distil.distil(
+                model, lessons, heads, how, seed=options.seed, quiet=options.quiet
+            )
+        except KeyboardInterrupt:
+            if not checkpoint_file.is_file():
+                raise
+            raise Interrupted from None  # the teacher's checkpoint stands
     made.took.lap(FINE_TUNING)
     say("exporting to ONNX")
     rows = np.random.default_rng(options.seed).permutation(len(judge_on[0]))[:INT8_ROWS]

@@ -104,10 +104,10 @@ def score(
 
     columns = Bundle.open(bundle).manifest.columns
     files = find(file, out)
-    id_column = id_column or _usual_id(files[0][0], columns.id, encoding)
+    ids = [id_column] * len(files) if id_column else _usual_ids(files, columns.id, encoding)
     jobs = [
-        Job(number, source, target, text or columns.text, id_column, encoding)
-        for number, (source, target) in enumerate(files)
+        Job(number, source, target, text or columns.text, name, encoding)
+        for number, ((source, target), name) in enumerate(zip(files, ids, strict=True))
     ]
     with tqdm(
         total=100,
@@ -166,16 +166,23 @@ def _shown_on(bar: tqdm[NoReturn]) -> Progress:
     return progress
 
 
-def _usual_id(file: Path, known: str | None, encoding: str) -> str | None:
-    """The id column that the bundle remembers, if this file has it."""
+def _usual_ids(
+    files: Sequence[tuple[Path, Path]], known: str | None, encoding: str
+) -> list[str | None]:
+    """For each file the id column that the bundle remembers, if the file has it."""
     name = known or ID
-    if not _has_column(file, name, encoding):
-        if known:
-            click.echo(f"note: {file} has no column {name!r}, so decisions carry no id", err=True)
-        return None
-    if not known:
-        click.echo(f"note: {file} has a column {name!r}; --id {name} copies it", err=True)
-    return known
+    have = [_has_column(source, name, encoding) for source, _ in files]
+    told = [source for (source, _), its in zip(files, have, strict=True) if its != bool(known)]
+    if told:
+        more = f" (nor have {len(told) - 1:,} more)" if known else f" ({len(told) - 1:,} more too)"
+        more *= len(told) > 1
+        what = (
+            f"has no column {name!r}{more}, so decisions carry no id"
+            if known
+            else f"has a column {name!r}{more}; --id {name} copies it"
+        )
+        click.echo(f"note: {told[0]} {what}", err=True)
+    return [known if its else None for its in have]
 
 
 def _has_column(file: Path, name: str, encoding: str) -> bool:

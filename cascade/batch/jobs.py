@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from cascade.files import BadRow, Position, read_rows, table_format
 from cascade.ticket import join_parts
 
 EMPTY = "empty text"
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""``s3://...``; as a path of its own it has one slash less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +130,20 @@ def find(file: str, out: Path) -> list[tuple[Path, Path]]:
     Raises:
         InputError: there are none, two would go to the same file, or there can be no such folder.
     """
+    for name in (file, str(out)):
+        if URL.match(name):
+            raise InputError(f"{name}: an address; mount it, and name the folder where it is")
     path = Path(file)
-    if path.is_dir():
-        found = path.iterdir()
-    elif not path.is_file() and any(sign in file for sign in "*?["):
-        found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-    else:
-        return [(path, out)]
-    sources = sorted(filter(_is_table, found))
+    try:
+        if path.is_dir():
+            found = path.iterdir()
+        elif not path.is_file() and any(sign in file for sign in "*?["):
+            found = Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+        else:
+            return [(path, out)]
+        sources = sorted(filter(_is_table, found))
+    except ValueError as error:  # such as of 'mails/**.csv'
+        raise InputError(f"{file}: no pattern of files ({error})") from None
     if not sources:
         raise InputError(f"{file}: no .csv, .tsv, .jsonl or .parquet file is there")
     taken: dict[str, Path] = {}

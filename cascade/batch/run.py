@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import islice
+from os import SEEK_END, environ
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from cascade.batch.jobs import Job
 from cascade.batch.journal import Journal, State, Summary
 from cascade.batch.tables import Format, encode, finish, header
 from cascade.errors import InputError
+from cascade.llm.settings import LLMSettings
 from cascade.stages.base import Heads
 
 BAD_ROWS: Types = {"line": int, "reason": str}
@@ -81,9 +83,10 @@ class _Output:
                 "line": [line for line, _ in scored.bad],
                 "reason": [reason for _, reason in scored.bad],
             }
+            known = self.state.sizes
             sizes = (
-                _append(self._part, scored.data),
-                _append(self._errors, encode(Format("CSV"), bad, BAD_ROWS)),
+                _append(self._part, scored.data, known[0]),
+                _append(self._errors, encode(Format("CSV"), bad, BAD_ROWS), known[1]),
             )
             self.state.summary.add(scored.rows, len(scored.bad), scored.settled)
             self.state.sizes = sizes
@@ -97,14 +100,11 @@ class _Output:
 
     def _start(self) -> None:
         """Cut back to what the journal knows of; without one start anew."""
-        beginnings = (header(self._format, self._types), header(Format("CSV"), BAD_ROWS))
-        for path, size, first in zip(
-            (self._part, self._errors), self.state.sizes, beginnings, strict=True
-        ):
-            with path.open("ab") as file:
-                file.truncate(size)
-                if not size:
-                    file.write(first)
+        known, bad = self.state.sizes
+        self.state.sizes = (
+            _begin(self._part, known, header(self._format, self._types)),
+            _begin(self._errors, bad, header(Format("CSV"), BAD_ROWS)),
+        )
         self._open = True
 
     def _finish(self) -> None:
@@ -178,8 +178,23 @@ def bad_lines(out: Path, most: int) -> Iterator[tuple[int, str]]:
                 yield int(row["line"]), row["reason"]
 
 
-def _append(path: Path, data: bytes) -> int:
-    """Append; the file's size then, in bytes."""
+def _begin(path: Path, size: int, first: bytes) -> int:
+    """Cut a file back, or begin it; its size then, in bytes."""
+    with path.open("ab") as file:
+        file.truncate(size)
+        if not size:
+            file.write(first)
+        return file.seek(0, SEEK_END)
+
+
+def _append(path: Path, data: bytes, size: int) -> int:
+    """Append to a file that ends where we left it; its size then, in bytes.
+
+    Raises:
+        InputError: it ends elsewhere, or is away.
+    """
+    if not path.is_file() or path.stat().st_size != size:
+        raise InputError(f"{path}: another run writes it as well; this one was stopped")
     with path.open("ab") as file:
         file.write(data)
         return file.tell()
@@ -195,9 +210,10 @@ def _writing(out: Path) -> Iterator[None]:
 
 def _key(job: Job, engine: Engine) -> dict[str, Any]:
     """What must be the same for an interrupted run to go on."""
-    stat = job.source.stat()
+    stat, llm = job.source.stat(), LLMSettings.read(environ)
     return {
         "bundle": engine.bundle_id,
+        "llm": [llm.url, llm.model, llm.dialect],
         "source": str(job.source.resolve()),
         "bytes": stat.st_size,
         "modified": stat.st_mtime_ns,

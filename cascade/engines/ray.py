@@ -28,6 +28,7 @@ from cascade.batch.block import Scored, failure
 from cascade.batch.jobs import Job
 from cascade.engines.worker import Worker
 from cascade.errors import CascadeError, InputError, MissingExtraError
+from cascade.llm.settings import LLMSettings
 from cascade.loading import open_bundle
 
 LOCAL = not os.environ.get("RAY_ADDRESS")
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 OBJECTS = 256 * 2**20
 """Bytes that blocks on their way may take on a local cluster; one is a few dozen kB."""
+TRIES = 3
+"""Workers that a block may cost before it is given up."""
 PATIENCE = 5
 """Seconds to wait for the machine that ``RAY_ADDRESS`` names."""
 READER = 0.5
@@ -84,9 +87,16 @@ class Ray:
             return
         with _cluster(self._workers):
             scored: Any = self._scored(jobs).iter_batches(batch_size=None, batch_format="pyarrow")
-            for table in scored:
-                for data in table.column("data").to_pylist():
-                    yield Scored.from_bytes(data)
+            try:
+                for table in scored:
+                    for data in table.column("data").to_pylist():
+                        yield Scored.from_bytes(data)
+            except ray.exceptions.RayError as error:
+                told = str(error).splitlines()[0]
+                raise CascadeError(
+                    f"{TRIES} workers that scored a block died, or the cluster did: {told}; the "
+                    "same command goes on from here"
+                ) from None
 
     def _scored(self, jobs: Sequence[Job]) -> Dataset:
         """A data set with what comes of each block, a row each, in order."""
@@ -101,11 +111,14 @@ class Ray:
         blocks = files.map_batches(read, batch_size=1, batch_format="pyarrow", num_cpus=READER)
         return blocks.map_batches(
             _Actor,
-            fn_constructor_args=(self._bundle, self.bundle_id),
+            # The environment of other machines is another one.
+            fn_constructor_args=(self._bundle, self.bundle_id, LLMSettings.read(os.environ)),
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=self._workers),
+            max_restarts=-1,
+            max_task_retries=TRIES - 1,
         )
 
 
@@ -122,8 +135,8 @@ def _read(files: Any, jobs: Sequence[Job]) -> Iterator[pa.Table]:
 class _Actor:
     """A worker in one of Ray's processes."""
 
-    def __init__(self, bundle: Path, bundle_id: str) -> None:
-        self._worker = Worker(bundle, bundle_id)
+    def __init__(self, bundle: Path, bundle_id: str, llm: LLMSettings) -> None:
+        self._worker = Worker(bundle, bundle_id, llm)
 
     def __call__(self, blocks: pa.Table) -> pa.Table:
         return pa.table(

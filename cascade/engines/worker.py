@@ -17,18 +17,20 @@ from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 
 
-def load(bundle: Path, bundle_id: str | None = None) -> Cascade:
+def load(bundle: Path, bundle_id: str | None = None, llm: LLMSettings | None = None) -> Cascade:
     """The cascade of one worker: on one thread, with a backend of its own.
 
     Args:
         bundle: its folder.
         bundle_id: the id that the bundle had when the work was handed out.
+        llm: who answers in the llm stage; by default what this process's environment says.
 
     Raises:
         BundleError: the bundle cannot be loaded, or is another one by now.
         InputError: the settings of the llm stage cannot be used.
     """
-    cascade = Cascade.load(bundle, threads=1, llm=LLMSettings.read(os.environ).backend)
+    llm = llm or LLMSettings.read(os.environ)
+    cascade = Cascade.load(bundle, threads=1, llm=llm.backend)
     if bundle_id not in (None, cascade.bundle_id):
         raise BundleError(f"{bundle}: changed while it was in use; give the same command again")
     return cascade
@@ -40,13 +42,14 @@ class Worker:
     Args:
         bundle: its folder.
         bundle_id: the id that the bundle had when the work was handed out.
+        llm: see `load`.
     """
 
-    def __init__(self, bundle: Path, bundle_id: str) -> None:
+    def __init__(self, bundle: Path, bundle_id: str, llm: LLMSettings | None = None) -> None:
         self._cascade: Cascade | None = None
         self._failure = b""
         try:
-            self._cascade = load(bundle, bundle_id)
+            self._cascade = load(bundle, bundle_id, llm)
         except CascadeError as error:
             self._failure = failure(error)
 

@@ -67,7 +67,8 @@ def _is_asked(told: Mapping[str, Any], stage: str) -> bool:
 def growth(results: Path) -> list[str]:
     """CPU time and memory against the number of tickets, and one worker against two."""
     told = _read(results, SCALING)
-    both = (told["first_stage"], told["all"])
+    nothing: dict[str, Any] = {"rows": [], "line": None, "left_out": []}
+    both = (told["first_stage"] or nothing, told["all"])
     sizes = sorted({row["tickets"] for its in both for row in its["rows"]})
     cells = [{row["tickets"]: row for row in its["rows"]} for its in both]
     lines = [
@@ -84,6 +85,8 @@ def growth(results: Path) -> list[str]:
 def _line(name: str, told: Mapping[str, Any]) -> list[str]:
     """What lies on the line, and how well; two points always do."""
     line = told["line"]
+    if not line:
+        return ["", f"{name}: there is no such ticket."]
     fit = ""
     if len(told["rows"]) > 2:
         fit = f"; R² of that line {line['r2']:.4f}, no point further off than "

@@ -218,6 +218,17 @@ def test_a_file_without_the_id_of_training_is_scored_with_a_note(
     assert "has no column 'id', so decisions carry no id" in result.stderr
 
 
+def test_of_several_files_those_with_ids_keep_them(linear_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    without, with_id = "subject,body\nvpn,broken\n", "id,subject,body\n7,vpn,broken\n"
+    for name, text in (("a", without), ("b", with_id), ("c", without)):
+        (tmp_path / "in" / f"{name}.csv").write_text(text)
+    result = call(score, tmp_path / "in", tmp_path / "out", "--bundle", linear_bundle)
+    assert "a.csv has no column 'id' (nor have 1 more), so decisions carry no id" in result.stderr
+    ids = [next(csv.DictReader((tmp_path / "out" / f"{name}.csv").open()))["id"] for name in "abc"]
+    assert ids == ["", "7", ""]
+
+
 def test_an_id_that_nobody_asked_for_is_pointed_at(linear_bundle: Path, tmp_path: Path) -> None:
     its = Bundle.open(linear_bundle)
     without = replace(its.manifest, columns=replace(its.manifest.columns, id=None))

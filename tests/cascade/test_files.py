@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import random
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -284,10 +286,39 @@ def test_an_empty_file(tmp_path: Path, name: str, data: bytes) -> None:
         list(read_rows(put(tmp_path, name, data)))
 
 
-def test_an_empty_parquet_file(tmp_path: Path) -> None:
+def test_a_parquet_file_without_rows_has_none_as_one_of_csv_with_a_header(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "t.parquet")
-    with pytest.raises(InputError, match="the file is empty"):
-        list(read_rows(tmp_path / "t.parquet"))
+    assert list(read_rows(tmp_path / "t.parquet", ["text"])) == []
+    assert list(read_rows(put(tmp_path, "t.csv", b"text\n"), ["text"])) == []
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary()])
+def test_a_text_of_parquet_that_is_not_utf8_costs_its_row(
+    tmp_path: Path, kind: pa.DataType
+) -> None:
+    raw = pa.large_binary() if kind == pa.large_string() else pa.binary()
+    texts = pa.array([b"a", b"\xff\xfe", None, "\u00e9".encode()], raw)
+    texts = pa.Array.from_buffers(kind, len(texts), texts.buffers())  # unchecked
+    pq.write_table(pa.table({"text": texts}), tmp_path / "t.parquet")
+    assert list(read_rows(tmp_path / "t.parquet")) == [
+        Row(1, {"text": "a"}),
+        BadRow(2, "column 'text' is not valid UTF-8", encoding=True),
+        Row(3, {"text": None}),
+        Row(4, {"text": "\u00e9"}),
+    ]
+
+
+def test_a_large_row_group_of_parquet_is_not_held_as_a_whole(tmp_path: Path) -> None:
+    texts = [random.Random(row).randbytes(500).hex() for row in range(20_000)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "t.parquet", use_dictionary=False)
+    before = pa.total_allocated_bytes()
+    rows = read_rows(tmp_path / "t.parquet")
+    held = []
+    for row in islice(rows, 0, None, 1_000):
+        assert isinstance(row, Row)
+        held.append(pa.total_allocated_bytes() - before)
+    assert len(held) == 20
+    assert max(held) < 8 * 2**20 < (tmp_path / "t.parquet").stat().st_size
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1 and then nothing", b"PAR1" + b"\0" * 100 + b"PAR1"])

@@ -37,7 +37,9 @@ class Busy:
 
 
 def test_work_is_counted_and_not_waiting() -> None:
-    took = its._timed([Busy("quick", 1.0), Busy("slow", 10.0)], ["text"] * 50, 1, quiet=True)
+    took = its._timed(
+        {"quick": Busy("quick", 1.0), "slow": Busy("slow", 10.0)}, ["text"] * 50, 1, quiet=True
+    )
     assert took["quick"]["batch_cpu_ms"] == pytest.approx(1.0, rel=0.3)
     assert took["slow"]["cpu_ms"] == pytest.approx(10.0, rel=0.3)
 
@@ -46,7 +48,8 @@ def test_work_is_counted_and_not_waiting() -> None:
 def told(tiny_bundle: Path, starter_file: Path) -> dict[str, Any]:
     bundle = Bundle.open(tiny_bundle)
     files = Files(starter_file, bundle.manifest.columns)
-    return ratios(bundle, files, budgets=["encoder<=50%"], others=[], rounds=1, quiet=True)
+    budgets = ["encoder<=50%"]
+    return ratios(bundle, files, budgets=budgets, others=[], whole=bundle, rounds=1, quiet=True)
 
 
 def test_each_other_way_stands_beside_each_cascade(told: dict[str, Any]) -> None:
@@ -55,8 +58,9 @@ def test_each_other_way_stands_beside_each_cascade(told: dict[str, Any]) -> None
         "cascade, encoder<=50%",
         "linear alone",
     ]
-    (encoder,) = told["others"]
-    assert encoder["name"] == "encoder alone"
+    encoder, again = told["others"]
+    assert [encoder["name"], again["name"]] == ["encoder alone", "encoder alone, all layers"]
+    assert encoder["macro_f1"] == again["macro_f1"], "here it is the same one"
     for name, beside in encoder["beside"].items():
         (ours,) = [row for row in told["ours"] if row["name"] == name]
         expected = encoder["batch_cpu_ms"] / ours["batch_cpu_ms"]

@@ -16,7 +16,6 @@ from cascade.errors import TrainingError
 from cascade.stages.base import Heads
 from train.bert import Encoder, pretrained
 from train.distil import Distillation, distil, shortened
-from train.encoder import Interrupted
 from train.recipe import Lessons
 from train.tokens import embed
 
@@ -120,17 +119,6 @@ def test_a_shorter_one_answers_by_itself(
 def test_layers_that_there_are_not(teacher: Encoder, layers: int) -> None:
     with pytest.raises(TrainingError, match=f"--encoder-layers {layers}: the encoder has 2"):
         shortened(teacher, layers)
-
-
-def test_ctrl_c_says_that_the_teacher_is_kept(
-    teacher: Encoder, lessons: Callable[..., Lessons], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stop(*args: object) -> float:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("train.distil._Run.step", stop)
-    with pytest.raises(Interrupted):
-        distil(teacher, lessons(8), HEADS, HOW, quiet=True)
 
 
 def test_an_encoder_of_another_build(teacher: Encoder) -> None:

@@ -51,6 +51,20 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
     assert found == [(tmp_path / "in[1].csv", tmp_path / "o.csv")]
 
 
+@pytest.mark.parametrize(
+    ("file", "out"),
+    [("s3://b/year.parquet", "o.csv"), ("gs://b/*.csv", "o"), ("t.csv", "s3://b/o")],
+)
+def test_an_address_is_no_file(file: str, out: str) -> None:
+    with pytest.raises(InputError, match="an address; mount it"):
+        find(file, Path(out))
+
+
+def test_what_is_no_pattern(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pattern of files"):
+        find(f"{tmp_path}/**.csv", tmp_path / "out")
+
+
 @pytest.mark.parametrize("name", ["in", "in/*.csv"])
 def test_nothing_to_score_is_said(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "in", "notes.txt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import os
 import signal
@@ -343,6 +344,11 @@ def other_columns(cascade: Cascade, source: Path) -> dict[str, Any]:
     return {"id_column": None}
 
 
+def another_model(cascade: Cascade, source: Path) -> dict[str, Any]:
+    os.environ["CASCADE_LLM_URL"] = "http://127.0.0.1:9/v1"
+    return {}
+
+
 def fresh(cascade: Cascade, source: Path) -> dict[str, Any]:
     return {"fresh": True}
 
@@ -359,14 +365,24 @@ def damaged_journal(cascade: Cascade, source: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "change",
-    [other_bundle, other_content, other_columns, fresh, lost_output, damaged_journal],
+    [
+        other_bundle,
+        other_content,
+        other_columns,
+        another_model,
+        fresh,
+        lost_output,
+        damaged_journal,
+    ],
 )
 def test_anything_that_could_change_an_answer_starts_anew(
     cascade: Cascade,
     source: Path,
     tmp_path: Path,
     change: Callable[[Cascade, Path], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("CASCADE_LLM_URL", "")
     out = tmp_path / "o.csv"
     how: dict[str, Any] = {"text": ["body"], "id_column": "ticket"}
     with pytest.raises(KeyboardInterrupt):
@@ -435,6 +451,27 @@ def test_a_killed_process_loses_nothing(linear_bundle: Path, tmp_path: Path, wor
     )
     assert whole.rows == 12_000
     assert out.read_bytes() == (tmp_path / "w.csv").read_bytes()
+
+
+# --- two at once ---
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_that_another_one_overtakes_stops_and_spoils_nothing(
+    cascade: Cascade, source: Path, tmp_path: Path, name: str
+) -> None:
+    """As where a job is started again before the last one has ended."""
+    out, chunks = tmp_path / name, itertools.count()
+
+    def again(summary: Summary, share: float) -> None:
+        if next(chunks) == 1:
+            score(cascade, source, out, text=["body"], fresh=True)
+
+    with pytest.raises(InputError, match="another run writes it as well"):
+        score(cascade, source, out, text=["body"], progress=again)
+    score(cascade, source, tmp_path / f"whole-{name}", text=["body"])
+    assert out.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
+    assert left_over(tmp_path) == []
 
 
 # --- memory ---

@@ -83,7 +83,8 @@ def test_growth_has_a_row_a_size_and_the_lines(results: Path) -> None:
     assert "not measured: 100,000 and more." in text
     assert "1/1.91 of the time of one" in text and "the same bytes" in text
     told = json.loads((results / SCALING).read_text())
-    (results / SCALING).write_text(json.dumps(told | {"workers": None}))
+    (results / SCALING).write_text(json.dumps(told | {"workers": None, "first_stage": None}))
+    assert "there is no such ticket" in "\n".join(growth(results))
     assert "Two workers" not in "\n".join(growth(results))
 
 
