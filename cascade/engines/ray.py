@@ -104,7 +104,7 @@ class Ray:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)  # ours tells how far it is
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # ours tells how far it is
         context.target_max_block_size = 1  # each block travels alone, so that all workers have one
         files = ray.data.from_items([{"at": at} for at in range(len(jobs))])
         read = partial(_read, jobs=here)
@@ -117,9 +117,13 @@ class Ray:
             batch_format="pyarrow",
             num_cpus=1,
             compute=ray.data.ActorPoolStrategy(size=self._workers),
-            max_restarts=-1,
-            max_task_retries=TRIES - 1,
+            ray_remote_args_fn=_lives,
         )
+
+
+def _lives() -> dict[str, Any]:
+    """By default Ray would try a block that kills its worker again for ever."""
+    return {"max_restarts": -1, "max_task_retries": TRIES - 1}
 
 
 def _read(files: Any, jobs: Sequence[Job]) -> Iterator[pa.Table]:
