@@ -79,21 +79,6 @@ def describe(decision: Decision) -> list[str]:
     return lines
 
 
-def describe_why(why: Explanation) -> list[str]:
-    """An explanation as lines for people."""
-    lines = ["why"]
-    lines += [f"  {passage.text}" for passage in why.gates]
-    for queue, sign in ((why.queue, 1), (why.against, -1)):
-        words = [f"{w.text} {w.weight:+.2f}" for w in why.words if sign * w.weight > 0]
-        if words:
-            lines.append(f"  words for {queue}: {', '.join(words)}")
-    if why.neighbours:
-        lines.append("  past tickets with most in common:")
-    for near in why.neighbours:
-        lines.append(f"    {near.queue} ({near.similarity:.0%} of the words): {near.excerpt}")
-    return lines
-
-
 def describe_opinions(opinions: Sequence[Opinion]) -> list[str]:
     """What each stage says alone, as lines for people."""
     lines = ["each stage alone"] if opinions else []

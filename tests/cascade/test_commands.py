@@ -164,39 +164,6 @@ def test_an_explanation_in_lines() -> None:
     assert describe_why(Explanation("Network", None, (), (), ())) == ["why"]
 
 
-def test_route_explains_when_asked(linear_bundle: Path) -> None:
-    args = (TEXT, "--bundle", linear_bundle)
-    plain = json.loads(call(route, *args, "--json", "--explain").stdout)
-    assert "explanation" not in json.loads(call(route, *args, "--json").stdout)
-    why = plain["explanation"]
-    assert why["queue"] == plain["queue"]
-    assert why["against"] == plain["alternatives"][0]["queue"]
-    assert {word["text"] for word in why["words"]} <= set(TEXT.split())
-    assert [passage["stage"] for passage in why["gates"]] == ["linear"]
-    lines = call(route, *args, "--explain").stdout.splitlines()
-    assert f"  {why['gates'][0]['text']}" in lines
-    assert any(line.startswith(f"  words for {plain['queue']}: ") for line in lines)
-
-
-def test_an_explanation_in_lines() -> None:
-    why = Explanation(
-        queue="Network",
-        against="Hardware",
-        words=(Word("VPN", 2.104), Word("laptop", -0.42), Word("log in", 0.1)),
-        neighbours=(Neighbour(7, "Network", 0.312, "The vpn drops"),),
-        gates=(Passage("linear", "Network", 0.97, 0.95, 0.02, "linear: 97.0 % for Network, ..."),),
-    )
-    assert describe_why(why) == [
-        "why",
-        "  linear: 97.0 % for Network, ...",
-        "  words for Network: VPN +2.10, log in +0.10",
-        "  words for Hardware: laptop -0.42",
-        "  past tickets with most in common:",
-        "    Network (31% of the words): The vpn drops",
-    ]
-    assert describe_why(Explanation("Network", None, (), (), ())) == ["why"]
-
-
 # --- score ---
 
 
