@@ -7,6 +7,7 @@ the model that was trained, but for the rounding of its weights.
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -22,6 +23,7 @@ from train.bert import Encoder, pretrained
 
 PREFIX = "model."
 """Before the names of parameters in an exported model."""
+LAYER = re.compile(r"encoder\.layer\.(\d+)\.")
 TYPES = "backbone.embeddings.token_type_embeddings.weight"
 
 
@@ -36,8 +38,12 @@ def encoder_of(bundle: Bundle, source: str | None = None) -> Encoder:
     """
     backbone, _, name = pretrained(source)
     heads = bundle.manifest.heads
-    model = Encoder(backbone, sum(len(classes) for classes in heads.values()))
     found = weights(bundle.read("encoder/model.onnx"))
+    layers = {number[1] for number in map(LAYER.search, found) if number}
+    if len(layers) < backbone.config.num_hidden_layers:  # see train.distil
+        del backbone.encoder.layer[len(layers) :]
+        backbone.config.num_hidden_layers = len(layers)
+    model = Encoder(backbone, sum(len(classes) for classes in heads.values()))
     state = model.state_dict()
     try:
         if TYPES in state:  # only its first row is used, and exported

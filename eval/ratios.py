@@ -49,6 +49,7 @@ from train.refit import Wishes, refit
 BUDGETS = ("encoder<=20%", "encoder<=10%")
 OTHERS = ("setfit", "model2vec")
 SAME = "same_encoder"
+OUR_OWN = "our own"
 ROUNDS = 5
 TIMED = 400
 """Tickets that are timed, the same ones for all."""
@@ -59,6 +60,7 @@ class _Named:
 
     def __init__(self, name: str, approach: Approach) -> None:
         self.name, self.predict = name, approach.predict
+        self.note = getattr(approach, "note", OUR_OWN)
 
 
 def ratios(
@@ -124,7 +126,7 @@ def ratios(
     }
     for rival in rivals:
         beside = {its.name: _beside(rival.name, its.name, answers, test, took) for its in ours}
-        rows[rival.name] |= {"note": getattr(rival, "note", "our own"), "beside": beside}
+        rows[rival.name] |= {"note": getattr(rival, "note", OUR_OWN), "beside": beside}
     return {
         "tickets": len(test),
         "rounds": rounds,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cascade.bundle import Bundle
 from cascade.errors import InputError
 from cascade.onnx import session
+from cascade.saving import write
 from eval import encoder_variants as module
 from eval.encoder_graphs import Graph, attention_fused, graphs
 from eval.encoder_measured import Measured, Said
@@ -22,6 +23,7 @@ from eval.encoder_students import Part, first, parts_of
 from eval.encoder_variants import turns, variants
 from eval.encoder_weights import encoder_of, weights, window_of
 from train.bert import Encoder, pretrained
+from train.distil import shortened
 from train.export import quantise, to_served_onnx
 
 IDS = [np.asarray([[2, *range(5, 5 + length), 3]]) for length in (3, 20, 60)]
@@ -78,6 +80,20 @@ def test_the_encoder_of_a_bundle_says_what_the_bundle_says(
     with torch.no_grad():
         ours = model(torch.as_tensor(ids)).numpy()
     assert np.abs(served.run(["logits"], {"input_ids": ids})[0] - ours).max() < 0.05
+
+
+def test_so_does_one_of_fewer_layers(
+    reader_bundle: Path, encoder_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    bundle, source = Bundle.open(reader_bundle), str(encoder_folder("bert"))
+    short = shortened(encoder_of(bundle, source), 1)
+    files = {name: bundle.read(name) for name in bundle.files}
+    files["encoder/model.onnx"] = to_served_onnx(short)
+    again = encoder_of(write(tmp_path / "short", bundle.manifest, files), source)
+    assert len(again.backbone.encoder.layer) == 1
+    ids = torch.as_tensor(IDS[1])
+    with torch.no_grad():
+        assert torch.allclose(again(ids), short(ids), atol=1e-5)
 
 
 def test_another_encoder_than_the_bundle_was_made_of(reader_bundle: Path) -> None:
