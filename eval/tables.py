@@ -60,10 +60,10 @@ def _cpu(row: Told) -> tuple[str, str]:
 
 
 def _beside(its: Told) -> str:
-    """``loss`` is what the other one loses on our cascade."""
+    """``loss`` is the other one's macro-F1 less our cascade's."""
     low, high = its["loss_95"]
     ratio = times(its["speed"])
-    return f"**{ratio}**" if low > 0 else f"({ratio})" if high < 0 else ratio
+    return f"**{ratio}**" if high < 0 else f"({ratio})" if low > 0 else ratio
 
 
 def encoder_variants(told: Told) -> list[str]:

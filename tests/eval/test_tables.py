@@ -16,7 +16,7 @@ from eval.summary import STUDIES
 def test_bold_is_better_and_brackets_are_worse() -> None:
     cells = [
         tables._beside({"speed": 5.25, "loss_95": ends})
-        for ends in ([0.001, 0.01], [-0.01, 0.01], [-0.01, -0.001])
+        for ends in ([-0.01, -0.001], [-0.01, 0.01], [0.001, 0.01])
     ]
     assert cells == ["**5.25 ×**", "5.25 ×", "(5.25 ×)"]
 
