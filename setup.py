@@ -28,7 +28,7 @@ PEERS = [
     "semantic-router>=1.1,<2",
 ]
 POSTGRES = ["psycopg[binary]>=3.2,<4"]
-RAY = ["ray[data]>=2.50,<3"]
+RAY = ["ray[data]>=2.50,<2.64"]  # 2.64 drops what says how often a block is tried again
 TEST = [
     "pytest>=8",
     "pytest-xdist>=3.6,<4",
