@@ -128,6 +128,19 @@ def read_rows(
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
+def has_column(path: Path, name: str, encoding: str = "utf-8") -> bool:
+    """Whether a table has a column.
+
+    Raises:
+        InputError: see `read_rows`.
+    """
+    try:
+        next(read_rows(path, [name], encoding=encoding), None)
+    except ColumnError:
+        return False
+    return True
+
+
 def _text(raw: IO[bytes], path: Path, encoding: str) -> IO[str]:
     """The file's text, its line ends as they are."""
     gzipped = path.suffix.lower() == ".gz"

@@ -116,9 +116,7 @@ def variants(
     results = list(_measure(all_graphs, set(shorter), measured, rows))
     _time(results, all_graphs, window, train.texts)
     plain = {
-        "command": command_line(context).replace(
-            "cascade encoder_variants", "python -m eval.encoder_variants", 1
-        ),
+        "command": command_line(context, "eval.encoder_variants"),
         "commit": commit(),
         "machine": machine(),
         "tickets": {"test": len(test.texts), "graphs": rows, "gate": len(gate.texts)},
@@ -195,6 +193,6 @@ def _calibration(window: TokenWindow, texts: Sequence[str]) -> list[NDArray[np.i
 
 if __name__ == "__main__":
     try:
-        variants(prog_name="encoder_variants")
+        variants()
     except CascadeError as error:
         raise SystemExit(f"eval.encoder_variants: {error}") from None

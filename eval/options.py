@@ -90,9 +90,13 @@ def measuring(command: Command) -> Command:
     return measured
 
 
-def command_line(context: click.Context) -> str:
-    """What a user types to measure the same again: the arguments, and the options that were set."""
-    words = ["cascade", str(context.info_name)]
+def command_line(context: click.Context, module: str = "") -> str:
+    """What a user types to measure the same again: the arguments, and the options that were set.
+
+    Args:
+        module: of the command, where it is no verb of ``cascade``.
+    """
+    words = ["python", "-m", module] if module else ["cascade", str(context.info_name)]
     for its in context.command.params:
         name = str(its.name)
         if isinstance(its, click.Argument):

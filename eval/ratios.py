@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cascade.bundle import Bundle
-from cascade.errors import CascadeError
+from cascade.errors import CascadeError, InputError
 from cascade.loading import load_scope, load_stages
 from cascade.router import Cascade
 from eval import tables
@@ -102,7 +102,8 @@ def ratios(
     ours.append(alone(by_name["linear"]))
     rivals: list[Approach] = [alone(by_name["encoder"])]
     if whole:
-        splits_of(whole, files, options)  # or it is of other tickets
+        if whole.manifest.data["sha256"] != bundle.manifest.data["sha256"]:
+            raise InputError(f"{whole.path}: was trained on other tickets than {bundle.path}")
         stages = witnesses(Cascade.load(whole.path, threads=1))
         encoder = next(stage for stage in stages if stage.name == "encoder")
         rivals.append(_Named("encoder alone, all layers", alone(encoder)))
@@ -279,7 +280,7 @@ def main(
             quiet=quiet,
         )
     made_by = {
-        "command": command_line(context).replace("cascade ratios", "python -m eval.ratios", 1),
+        "command": command_line(context, "eval.ratios"),
         "commit": commit(),
         "bundle": opened.id,
         "machine": machine(),
@@ -290,6 +291,6 @@ def main(
 
 if __name__ == "__main__":
     try:
-        main(prog_name="ratios")
+        main()
     except CascadeError as error:
         raise SystemExit(f"eval.ratios: {error}") from None

@@ -57,7 +57,7 @@ def main(
     settled = call(first_stage_settles, bundle=str(bundle.resolve()), texts=asked)
     easy = [asked[at] for at in settled]
     told = {
-        "command": command_line(context).replace("cascade scaling", "python -m eval.scaling", 1),
+        "command": command_line(context, "eval.scaling"),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": commit(),
         "bundle": opened.id,

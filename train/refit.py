@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.bundle import CARD, Bundle, Columns
-from cascade.errors import ColumnError, InputError
-from cascade.files import read_rows
+from cascade.errors import InputError
+from cascade.files import has_column
 from cascade.gate import Gates
 from cascade.llm.mask import mask
 from cascade.llm.settings import LLMSettings
@@ -161,7 +161,8 @@ def _read(
 ) -> Table:
     """The tickets, each of a queue of the bundle, and enough of them."""
     trained = columns or bundle.manifest.columns
-    columns = replace(trained, also=_present(file, trained.also, encoding), date=None)
+    also = tuple(name for name in trained.also if has_column(file, name, encoding))
+    columns = replace(trained, also=also, date=None)
     tickets, report = read_table(file, columns, encoding=encoding, min_rows=1, quiet=quiet)
     for line in report.lines():
         say(line)
@@ -186,19 +187,6 @@ def _read(
             )
         )
     return tickets
-
-
-def _present(file: Path, names: Sequence[str], encoding: str) -> tuple[str, ...]:
-    """Those of some columns that the file has."""
-
-    def there(name: str) -> bool:
-        try:
-            next(read_rows(file, [name], encoding=encoding), None)
-        except ColumnError:
-            return False
-        return True
-
-    return tuple(name for name in names if there(name))
 
 
 def _warn_of_known(stages: Sequence[Stage | Adviser], tickets: Table, file: Path, say: Say) -> None:

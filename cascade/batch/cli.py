@@ -12,7 +12,6 @@ import click
 from tqdm import tqdm
 
 from cascade.bundle import Bundle
-from cascade.errors import ColumnError
 from cascade.machine import cores
 
 if TYPE_CHECKING:
@@ -170,8 +169,10 @@ def _usual_ids(
     files: Sequence[tuple[Path, Path]], known: str | None, encoding: str
 ) -> list[str | None]:
     """For each file the id column that the bundle remembers, if the file has it."""
+    from cascade.files import has_column
+
     name = known or ID
-    have = [_has_column(source, name, encoding) for source, _ in files]
+    have = [has_column(source, name, encoding) for source, _ in files]
     told = [source for (source, _), its in zip(files, have, strict=True) if its != bool(known)]
     if told:
         more = f" (nor have {len(told) - 1:,} more)" if known else f" ({len(told) - 1:,} more too)"
@@ -183,16 +184,6 @@ def _usual_ids(
         )
         click.echo(f"note: {told[0]} {what}", err=True)
     return [known if its else None for its in have]
-
-
-def _has_column(file: Path, name: str, encoding: str) -> bool:
-    from cascade.files import read_rows
-
-    try:
-        next(read_rows(file, [name], encoding=encoding), None)
-    except ColumnError:
-        return False
-    return True
 
 
 def _report(summary: Summary, resumed: int, out: Path, jobs: Sequence[Job]) -> list[str]:

@@ -22,13 +22,12 @@ from pathlib import Path
 
 from cascade.batch.block import Scored
 from cascade.batch.jobs import Job
+from cascade.engines.worker import TRIES
 from cascade.errors import CascadeError
 from cascade.loading import open_bundle
 
 ROOT = Path(__file__).parents[2]
 """Where this package is, so that a worker runs the same code."""
-TRIES = 3
-"""Workers that a block may cost before it is given up."""
 AT_HAND = 2
 """Blocks that a worker has: the one it works at, and the next."""
 AHEAD = 4

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from cascade.batch.block import Scored, failure
 from cascade.batch.jobs import Job
-from cascade.engines.worker import Worker
+from cascade.engines.worker import TRIES, Worker
 from cascade.errors import CascadeError, InputError, MissingExtraError
 from cascade.llm.settings import LLMSettings
 from cascade.loading import open_bundle
@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 OBJECTS = 256 * 2**20
 """Bytes that blocks on their way may take on a local cluster; one is a few dozen kB."""
-TRIES = 3
-"""Workers that a block may cost before it is given up."""
 PATIENCE = 5
 """Seconds to wait for the machine that ``RAY_ADDRESS`` names."""
 READER = 0.5

@@ -16,6 +16,9 @@ from cascade.errors import BundleError, CascadeError
 from cascade.llm.settings import LLMSettings
 from cascade.router import Cascade
 
+TRIES = 3
+"""Workers that a block may cost before it is given up."""
+
 
 def load(bundle: Path, bundle_id: str | None = None, llm: LLMSettings | None = None) -> Cascade:
     """The cascade of one worker: on one thread, with a backend of its own.

@@ -58,3 +58,9 @@ def test_options_become_how_it_is_measured() -> None:
     usual, other = seen
     assert usual == (How(Depth()), None)
     assert other == (How(QUICK, Path("p.toml"), Path("c.toml"), True, 3, True), Path("r"))
+
+
+def test_a_command_that_is_no_verb_is_named_by_its_module() -> None:
+    context = evaluate.make_context("eval", ["bundles/it", "held.csv", "--quick"])
+    told = command_line(context, "eval.ratios")
+    assert told == "python -m eval.ratios bundles/it held.csv --quick"
